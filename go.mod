@@ -1,0 +1,3 @@
+module github.com/lariat-go/websocket
+
+go 1.26
