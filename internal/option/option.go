@@ -1,0 +1,17 @@
+// Package option holds the error for a setting that cannot be used.
+package option
+
+import "fmt"
+
+// Error says that a field of an options struct has a value that cannot be
+// used. It is returned before anything else happens.
+type Error struct {
+	Field string // name of the field, "ClientMaxWindowBits"
+	Value any    // what it was set to
+	Want  string // what it may be, "8 to 15, or 0 for 15"
+}
+
+// Error names the field, the value and what would be accepted.
+func (e *Error) Error() string {
+	return fmt.Sprintf("websocket: option %s is %.64q; want %s", e.Field, fmt.Sprint(e.Value), e.Want)
+}
