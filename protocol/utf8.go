@@ -1,0 +1,86 @@
+package protocol
+
+import "unicode/utf8"
+
+// text checks UTF-8 that comes in pieces. It fails at the first byte that no
+// continuation could make valid, also inside a rune that a piece left
+// unfinished. The zero value stands at the start of a text.
+type text struct {
+	need   uint8 // bytes the open rune still lacks
+	lo, hi uint8 // what the next one of them may be
+}
+
+// valid reports whether p may follow what came before. After false the value
+// is of no further use.
+func (t *text) valid(p []byte) bool {
+	if t.need > 0 {
+		for len(p) > 0 && t.need > 0 {
+			if !t.step(p[0]) {
+				return false
+			}
+			p = p[1:]
+		}
+	}
+	if utf8.Valid(p) {
+		return true
+	}
+	// Either p is wrong or it ends inside a rune: then the rune began in its
+	// last three bytes.
+	for i := len(p) - 1; i >= 0 && i >= len(p)-3; i-- {
+		if !utf8.RuneStart(p[i]) {
+			continue
+		}
+		if !t.begin(p[i]) || !utf8.Valid(p[:i]) {
+			return false
+		}
+		for _, b := range p[i+1:] {
+			if t.need == 0 || !t.step(b) {
+				return false
+			}
+		}
+		return t.need > 0
+	}
+	return false
+}
+
+// done reports whether no rune is open.
+func (t *text) done() bool { return t.need == 0 }
+
+// begin opens the rune that b leads. It returns false for a byte that leads
+// none of several bytes. The ranges are those of RFC 3629, section 4.
+func (t *text) begin(b byte) bool {
+	t.lo, t.hi = 0x80, 0xBF
+	switch {
+	case b < 0xC2 || b > 0xF4:
+		return false
+	case b < 0xE0:
+		t.need = 1
+	case b < 0xF0:
+		t.need = 2
+		switch b {
+		case 0xE0:
+			t.lo = 0xA0
+		case 0xED:
+			t.hi = 0x9F
+		}
+	default:
+		t.need = 3
+		switch b {
+		case 0xF0:
+			t.lo = 0x90
+		case 0xF4:
+			t.hi = 0x8F
+		}
+	}
+	return true
+}
+
+// step takes the next byte of the open rune.
+func (t *text) step(b byte) bool {
+	if b < t.lo || b > t.hi {
+		return false
+	}
+	t.need--
+	t.lo, t.hi = 0x80, 0xBF
+	return true
+}
