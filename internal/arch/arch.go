@@ -1,0 +1,187 @@
+// Package arch holds the rules of which package may import which, each with
+// its reason. Its tests hold the whole module to them, and the pages of
+// documentation to the files they name.
+//
+// A new import is a decision: it is made here, in words, or not at all.
+package arch
+
+// Module is the path of the module the rules are about.
+const Module = "github.com/lariat-go/websocket"
+
+// Std stands, in the imports of a [Rule], for every package of the standard
+// library that is not in [Forbidden].
+const Std = "the standard library"
+
+// Rule is what one package may import.
+type Rule struct {
+	Package string            // path below the module's; "." is the root
+	Imports map[string]string // what may be imported, and why; our own packages by their path below the module's
+	Only    map[string]string // of an import, the one exported name that may be used
+}
+
+// Forbidden returns what no package may import through [Std], and why.
+func Forbidden() map[string]string {
+	return map[string]string{
+		"C":              "no cgo: the module builds everywhere Go does, without a C compiler",
+		"unsafe":         "memory safety is what a parser of strangers' bytes is for; each use has a row of its own",
+		"plugin":         "nothing is loaded at run time",
+		"math/rand":      "keys and masks come from crypto/rand",
+		"math/rand/v2":   "keys and masks come from crypto/rand",
+		"compress/flate": "its writers can't keep to small windows; deflate uses klauspost/compress",
+		"log":            "messages go to the caller's slog.Logger",
+		"expvar":         "it registers handlers for the whole process when it is imported",
+		"net/http/pprof": "it registers handlers for the whole process when it is imported",
+	}
+}
+
+// CoreForbidden returns what the core packages must not import, in whatever
+// way, and why. It says in general what their rows say one by one.
+func CoreForbidden() map[string]string {
+	return map[string]string{
+		"net/http":  "the core knows bytes, not requests",
+		"time":      "the core reads no clock",
+		"sync":      "a core value belongs to one goroutine; pools live in internal/bufpool",
+		"context":   "the core never waits",
+		"os":        "the core moves no bytes",
+		"net":       "the core moves no bytes; net.ErrClosed is the one exception, and protocol's",
+		"io/fs":     "the core moves no bytes",
+		"log/slog":  "the core returns events and errors, and tells nobody else",
+		"testing":   "it belongs to tests",
+		"runtime":   "the core starts no goroutine and sees none",
+		"os/signal": "the core hears no signals",
+	}
+}
+
+// Core returns the packages that move no bytes, start no goroutine and read no
+// clock.
+func Core() []string { return []string{"frame", "extension", "deflate", "protocol"} }
+
+// Rules returns the rule of every package of the module.
+func Rules() []Rule {
+	return append(coreRules(), shellRules()...)
+}
+
+func coreRules() []Rule {
+	return []Rule{
+		{Package: "frame", Imports: map[string]string{
+			"encoding/binary": "lengths and masking by words",
+			"math/bits":       "turning the masking-key",
+			"strconv":         "numbers in the text of opcodes and codes",
+			"unicode/utf8":    "the reason of a close frame is UTF-8",
+		}},
+		{Package: "extension", Imports: map[string]string{
+			"frame":   "a codec owns reserved bits and returns violations",
+			"errors":  "ErrTooMany",
+			"fmt":     "error texts",
+			"strings": "formatting headers",
+		}},
+		{Package: "deflate", Imports: map[string]string{
+			"extension":                           "permessage-deflate is an extension",
+			"frame":                               "it owns RSV1 and returns violations",
+			"internal/bufpool":                    "windows, scratch space and compressors are borrowed for one message",
+			"internal/option":                     "a setting that can't be used is an option error",
+			"encoding/binary":                     "reading and writing blocks by words",
+			"fmt":                                 "error texts",
+			"math/bits":                           "bit lengths of codes",
+			"strconv":                             "window bits in parameters",
+			"sync/atomic":                         "the budget of context memory, shared by connections",
+			"io":                                  "the DEFLATE library's writers",
+			"errors":                              "telling the DEFLATE library's errors apart",
+			"github.com/klauspost/compress/flate": "DEFLATE with small windows and dictionaries",
+		}},
+		{Package: "protocol", Imports: map[string]string{
+			"extension":        "messages pass through a codec",
+			"frame":            "frames and violations",
+			"internal/bufpool": "space for a message that is inflated or put together",
+			"internal/maskkey": "the masking-keys of a client",
+			"encoding/binary":  "looking at text by words",
+			"errors":           "matching causes",
+			"fmt":              "error texts",
+			"io":               "io.ErrUnexpectedEOF: the transport ended without a close frame",
+			"math":             "the largest size, where there is no limit",
+			"net":              "a CloseError matches net.ErrClosed",
+			"strings":          "error texts",
+			"unicode/utf8":     "text messages are UTF-8",
+		}, Only: map[string]string{"net": "ErrClosed"}},
+		{Package: "handshake", Imports: map[string]string{
+			"extension":       "extensions are negotiated in the opening handshake",
+			"internal/option": "a setting that can't be used is an option error",
+			"crypto/rand":     "the key of a client",
+			"crypto/sha1":     "Sec-WebSocket-Accept (RFC 6455, section 4.2.2)",
+			"encoding/base64": "the key and its answer",
+			"errors":          "the reasons of a refusal",
+			"fmt":             "error texts",
+			"maps":            "copying headers",
+			"net/http":        "Header and Request, as types",
+			"net/netip":       "a host that is an address",
+			"net/url":         "URLs and origins",
+			"slices":          "looking through lists",
+			"strconv":         "ports",
+			"strings":         "names and values",
+		}},
+	}
+}
+
+func shellRules() []Rule {
+	std := "a shell moves bytes, waits and reads clocks"
+	return []Rule{
+		{Package: "internal/bufpool", Imports: map[string]string{
+			"math/bits":   "size classes are powers of two",
+			"sync":        "pools",
+			"sync/atomic": "the count of what is out",
+			"unsafe":      "the address of a slice's memory fits a pool without an allocation",
+		}},
+		{Package: "internal/maskkey", Imports: map[string]string{
+			"frame":       "a masking-key is a frame.Mask",
+			"crypto/rand": "masking-keys come from a strong source (RFC 6455, section 5.3)",
+			"sync":        "blocks of random bytes are pooled",
+		}},
+		{Package: "internal/option", Imports: map[string]string{
+			"fmt": "error text",
+		}},
+		{Package: "internal/arch", Imports: map[string]string{}},
+		{Package: "internal/h1", Imports: map[string]string{
+			Std: std,
+		}},
+		{Package: ".", Imports: map[string]string{
+			Std:                               std,
+			"deflate":                         "permessage-deflate as a setting",
+			"extension":                       "extensions as settings, and what was negotiated",
+			"frame":                           "opcodes, codes and violations",
+			"handshake":                       "both ends of the opening handshake",
+			"internal/bufpool":                "buffers held only while there are bytes",
+			"internal/h1":                     "the heads of HTTP/1.1 requests and responses",
+			"internal/option":                 "OptionError",
+			"protocol":                        "the state machine under Conn",
+			"golang.org/x/net/proxy":          "SOCKS5 proxies",
+			"golang.org/x/net/http/httpproxy": "the proxy variables of the environment, for ws and wss",
+		}},
+		{Package: "wsjson", Imports: map[string]string{
+			".":                "it reads and writes messages of a Conn",
+			Std:                std,
+			"internal/bufpool": "buffers held for one message",
+		}},
+		{Package: "wstest", Imports: map[string]string{
+			".":         "the server for users' tests gives a Conn",
+			Std:         std,
+			"deflate":   "pairs with compression",
+			"extension": "what a pair negotiates",
+			"frame":     "a scripted peer speaks frames",
+			"handshake": "a scripted peer shakes hands",
+			"protocol":  "roles",
+		}},
+		{Package: "cmd/lariat", Imports: map[string]string{
+			".":                      "the command is made of the library's public parts",
+			Std:                      std,
+			"deflate":                "--deflate",
+			"extension":              "--deflate, and what was negotiated",
+			"frame":                  "decode shows frames and violations",
+			"handshake":              "exit codes tell refusals apart",
+			"protocol":               "decode runs the state machine",
+			"wstest":                 "demo's bad client",
+			"github.com/spf13/cobra": "commands, flags, help and completion",
+			"github.com/spf13/pflag": "cobra's flags",
+			"golang.org/x/term":      "line editing, and colours only on a terminal",
+		}},
+	}
+}
