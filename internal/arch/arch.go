@@ -84,6 +84,7 @@ func coreRules() []Rule {
 			"fmt":                                 "error texts",
 			"math/bits":                           "bit lengths of codes",
 			"strconv":                             "window bits in parameters",
+			"slices":                              "growing buffers",
 			"sync/atomic":                         "the budget of context memory, shared by connections",
 			"io":                                  "the DEFLATE library's writers",
 			"errors":                              "telling the DEFLATE library's errors apart",
