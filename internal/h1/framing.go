@@ -1,0 +1,85 @@
+package h1
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Kind says how the end of a body is told.
+type Kind uint8
+
+// The kinds of framing (RFC 9112, section 6.3).
+const (
+	NoBody     Kind = iota // there is none, or it is not this package's
+	Length                 // after so many bytes
+	Chunked                // by an empty chunk
+	UntilClose             // when the connection ends
+)
+
+// Framing says where a body ends.
+type Framing struct {
+	Kind   Kind
+	Length int64 // for Length
+}
+
+// Framing returns where the body of r ends, r being the answer to a request
+// with the given method. The error wraps [ErrFraming] or [ErrLimit]: where a
+// length and chunks are stated, or two lengths, or an unknown coding, the end
+// is not guessed.
+func (r *Response) Framing(method string) (Framing, error) {
+	lengths := r.Header["Content-Length"]
+	codings := r.Header["Transfer-Encoding"]
+	if method == http.MethodConnect && 200 <= r.Status && r.Status <= 299 {
+		// RFC 9110, section 9.3.6: a tunnel begins after the head, and both
+		// fields must be ignored.
+		return Framing{}, nil
+	}
+	if len(codings) > 0 {
+		switch {
+		case len(lengths) > 0:
+			return Framing{}, fmt.Errorf("%w: both Content-Length and Transfer-Encoding", ErrFraming)
+		case r.Minor == 0:
+			return Framing{}, fmt.Errorf("%w: Transfer-Encoding in HTTP/1.0", ErrFraming)
+		case len(codings) > 1 || !strings.EqualFold(codings[0], "chunked"):
+			return Framing{}, fmt.Errorf("%w: Transfer-Encoding %.64q, want chunked alone", ErrFraming, strings.Join(codings, ", "))
+		}
+	}
+	length := int64(-1)
+	for _, v := range lengths {
+		n, err := parseLength(v)
+		switch {
+		case err != nil:
+			return Framing{}, err
+		case length >= 0 && n != length:
+			return Framing{}, fmt.Errorf("%w: Content-Length %d and %d", ErrFraming, length, n)
+		}
+		length = n
+	}
+	switch {
+	case method == http.MethodHead, r.Status < 200, r.Status == http.StatusNoContent, r.Status == http.StatusNotModified:
+		return Framing{}, nil
+	case len(codings) > 0:
+		return Framing{Kind: Chunked}, nil
+	case length > 0:
+		return Framing{Kind: Length, Length: length}, nil
+	case length == 0:
+		return Framing{}, nil
+	}
+	return Framing{Kind: UntilClose}, nil
+}
+
+// parseLength reads 1*DIGIT (RFC 9110, section 8.6).
+func parseLength(v string) (int64, error) {
+	for i := range len(v) {
+		if !isDigit(v[i]) {
+			return 0, fmt.Errorf("%w: Content-Length %.64q", ErrFraming, v)
+		}
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: Content-Length %.64q", ErrFraming, v)
+	}
+	return n, nil
+}
