@@ -140,6 +140,10 @@ func shellRules() []Rule {
 		{Package: "internal/option", Imports: map[string]string{
 			"fmt": "error text",
 		}},
+		{Package: "internal/leakcheck", Imports: map[string]string{
+			Std:                "it looks at what the process holds",
+			"internal/bufpool": "buffers that were not given back",
+		}},
 		{Package: "internal/arch", Imports: map[string]string{}},
 		{Package: "internal/h1", Imports: map[string]string{
 			Std: std,
