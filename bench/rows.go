@@ -1,0 +1,93 @@
+//go:build linux
+
+package main
+
+import "fmt"
+
+// unit is what a row's cells hold.
+type unit string
+
+const (
+	unitRatio unit = "× rawtcp" // server CPU per message, divided by rawtcp's of the same round
+	unitCPU   unit = "µs"       // server CPU per message or connection
+	unitBytes unit = "B/conn"   // resident bytes per connection
+)
+
+// row is one line of the table: a kind of work.
+type row struct {
+	id       string
+	title    string
+	kind     string
+	mode     mode
+	conns    int
+	size     int
+	inFlight int // idle: messages echoed on each connection before it falls idle
+	unit     unit
+	wire     bool // the cell shows the bytes received per message as well
+	allocs   bool // a second line shows allocations per message
+	optional bool // only when asked for by name
+}
+
+func sizeName(n int) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// rows returns all rows in the table's order.
+func rows(quick bool) []row {
+	var rs []row
+	for _, c := range []struct {
+		id                string
+		conns, size, many int
+		allocs            bool
+	}{
+		{"64x128Bx1", 64, 128, 1, true},
+		{"64x128Bx32", 64, 128, 32, true},
+		{"64x1KiBx32", 64, 1 << 10, 32, false},
+		{"64x16KiBx1", 64, 16 << 10, 1, true},
+		{"64x16KiBx32", 64, 16 << 10, 32, false},
+		{"64x1MiBx1", 64, 1 << 20, 1, true},
+		{"1000x128Bx1", 1000, 128, 1, false},
+		{"1000x128Bx32", 1000, 128, 32, false},
+	} {
+		rs = append(rs, row{
+			id: c.id, title: fmt.Sprintf("%d conns, %s, %d in flight", c.conns, sizeName(c.size), c.many),
+			kind: kindEcho, mode: modePlain, conns: c.conns, size: c.size, inFlight: c.many, unit: unitRatio, allocs: c.allocs,
+		})
+	}
+	for _, c := range []struct {
+		id   string
+		mode mode
+		size int
+		name string
+	}{
+		{"deflate1KiB", modeDeflate, 1 << 10, "no takeover"},
+		{"deflate16KiB", modeDeflate, 16 << 10, "no takeover"},
+		{"takeover1KiB", modeTakeover, 1 << 10, "takeover"},
+		{"takeover16KiB", modeTakeover, 16 << 10, "takeover"},
+	} {
+		rs = append(rs, row{
+			id: c.id, title: fmt.Sprintf("64 conns, JSON %s, %s (bytes on the wire)", sizeName(c.size), c.name),
+			kind: kindEcho, mode: c.mode, conns: 64, size: c.size, inFlight: 1, unit: unitCPU, wire: true, allocs: true,
+		})
+	}
+	tlsConns := 9000
+	if quick {
+		tlsConns = 4000
+	}
+	rs = append(
+		rs,
+		row{id: "idle", title: "idle after one message of 1 KiB, 9000 conns", kind: kindIdle, mode: modePlain, conns: 9000, size: 1 << 10, inFlight: 1, unit: unitBytes},
+		row{id: "idle-tls", title: fmt.Sprintf("the same over TLS, %d conns", tlsConns), kind: kindIdle, mode: modeTLS, conns: tlsConns, size: 1 << 10, inFlight: 1, unit: unitBytes},
+		row{id: "idle-deflate", title: "idle, no takeover, 1000 conns after 64 messages of JSON 1 KiB", kind: kindIdle, mode: modeDeflate, conns: 1000, size: 1 << 10, inFlight: 64, unit: unitBytes},
+		row{id: "idle-takeover", title: "idle, takeover, 1000 conns after 64 messages of JSON 1 KiB", kind: kindIdle, mode: modeTakeover, conns: 1000, size: 1 << 10, inFlight: 64, unit: unitBytes},
+		row{id: "handshake", title: "upgrade and close, per connection", kind: kindHandshake, mode: modePlain, conns: 16, inFlight: 1, size: 1, unit: unitCPU},
+		row{id: "broadcast", title: "broadcast of 128 B to 1000, per delivery", kind: kindEcho, mode: modeBroadcast, conns: 1000, size: 128, inFlight: 1, unit: unitRatio, optional: true},
+	)
+	return rs
+}
