@@ -71,7 +71,10 @@ func NewClient(u *url.URL, o *ClientOptions) (*Client, error) {
 	if err := c.setSubprotocols(o.Subprotocols); err != nil {
 		return nil, err
 	}
-	return c, c.setOffers()
+	if err := c.setOffers(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // setHeader copies the user's header under canonical names.

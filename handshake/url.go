@@ -68,6 +68,8 @@ func parseTarget(u *url.URL) (t target, err error) {
 	switch {
 	case u == nil:
 		return target{}, badURL("there is none", wantURL)
+	case u.Opaque != "":
+		return target{}, badURL("its scheme is not followed by //", wantURL)
 	case u.Fragment != "" || u.RawFragment != "":
 		// "Fragment identifiers are meaningless" (RFC 6455, section 3).
 		return target{}, badURL("it has a fragment", "none, and %23 for a # in the path or query")
@@ -116,9 +118,6 @@ func (t *target) parseHost(s string) (zone string, err error) {
 
 // requestTarget returns the path and query as a request line has them.
 func requestTarget(u *url.URL) (string, error) {
-	if u.Opaque != "" {
-		return "", badURL("its scheme is not followed by //", wantURL)
-	}
 	path := u.EscapedPath()
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
