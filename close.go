@@ -1,0 +1,279 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// Close closes the connection by the closing handshake (RFC 6455, section 7):
+// what is queued is written, a close frame is sent, the peer's is awaited, and
+// the transport is closed. Messages that come meanwhile are given to a reader
+// that is there, and dropped otherwise. All of it is bounded by CloseTimeout.
+//
+// The result is nil when the handshake was completed, whoever began it, and
+// otherwise a [*CloseError]. Any number of goroutines may call Close: one close
+// frame is sent, and all of them wait for the end. A code that must not be
+// sent, or a reason of more than 123 bytes or that is not UTF-8, is refused
+// before anything is sent.
+func (c *Conn) Close(code StatusCode, reason string) error {
+	if _, err := frame.AppendClose(nil, code, reason); err != nil {
+		return fmt.Errorf("websocket: Close(%d): %w", code, err)
+	}
+	c.mu.Lock()
+	if c.err == nil {
+		c.queueClose(protocol.Close{Code: code, Reason: reason})
+	}
+	if !c.ended.Load() {
+		c.startCloseTimer(c.conf.closeTimeout)
+	}
+	c.finishWriting()
+	c.mu.Unlock()
+	c.awaitEnd()
+	return c.closeResult()
+}
+
+// CloseNow drops the connection without a closing handshake. What a peer sees
+// of it is 1006. It returns nil.
+func (c *Conn) CloseNow() error {
+	c.drop(errCloseNow)
+	return nil
+}
+
+// CloseRead reads on behalf of a program that wants no messages, so that pings
+// are answered and the peer's close is seen. A message that comes all the same
+// ends the connection with 1008. The context returned ends with the connection,
+// and the connection is closed when ctx ends.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		_, _, err := c.Reader(ctx)
+		if err == nil {
+			err = c.Close(StatusPolicyViolation, "no messages are expected")
+			if err == nil {
+				err = c.closeError()
+			}
+		} else if ctx.Err() != nil {
+			c.Close(StatusGoingAway, "")
+		}
+		cancel(err)
+	}()
+	return ctx
+}
+
+// closeResult is the ending as Close reports it. The connection has ended.
+func (c *Conn) closeResult() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.closing.Err()
+	ce, ok := errors.AsType[*CloseError](err)
+	switch {
+	case ok && ce.Sent != nil && ce.Received != nil && ce.Cause == nil:
+		return nil
+	case c.extra != nil && c.extra.unsent > 0:
+		return fmt.Errorf("websocket: %d bytes were not sent: %w", c.extra.unsent, err)
+	}
+	return err
+}
+
+// awaitEnd waits until the connection has ended. Where nobody reads, it reads
+// itself.
+func (c *Conn) awaitEnd() {
+	for !c.ended.Load() {
+		if c.reading.CompareAndSwap(readFree, readHeld) {
+			for !c.ended.Load() {
+				if _, err := c.next(context.Background()); err != nil {
+					break
+				}
+			}
+			c.endRead()
+			continue
+		}
+		c.mu.Lock()
+		changed := c.change()
+		held := c.reading.CompareAndSwap(readHeld, readAwaited) || c.reading.Load() == readAwaited
+		wait := held && !c.ended.Load()
+		c.mu.Unlock()
+		if wait {
+			<-changed
+		}
+	}
+}
+
+// finishWriting waits until everything queued is written, or cannot be. c.mu
+// is held, and released while waiting.
+func (c *Conn) finishWriting() {
+	for !c.ended.Load() {
+		if !c.flushing {
+			if len(c.out) == 0 {
+				return
+			}
+			c.flush(context.Background(), false)
+			c.mu.Lock()
+			continue
+		}
+		changed := c.change()
+		c.mu.Unlock()
+		<-changed
+		c.mu.Lock()
+	}
+}
+
+// closeReceived answers the peer's close frame and ends the connection. A
+// server closes the transport at once; a client gives the server a second to
+// do it first (RFC 6455, section 7.1.1).
+func (c *Conn) closeReceived(cl protocol.Close) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing.Received(cl)
+	c.sayGoodbye()
+	if c.conf.role == protocol.RoleClient && !c.ended.Load() {
+		c.linger()
+	}
+	c.endLocked(false)
+	return c.closing.Err()
+}
+
+// violated fails the connection because of what the peer sent (RFC 6455,
+// section 7.1.7): it sends a close frame, ends its own direction, and reads for
+// a moment what the peer still sends, because closing a socket with unread
+// bytes would make the kernel take back the close frame.
+func (c *Conn) violated(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended.Load() {
+		return c.closing.Err()
+	}
+	c.closing.Fail(err)
+	c.sayGoodbye()
+	if !c.ended.Load() {
+		if cw, ok := c.s.unwrap().(interface{ CloseWrite() error }); ok {
+			cw.CloseWrite()
+		}
+		c.linger()
+	}
+	c.endLocked(false)
+	return c.closing.Err()
+}
+
+// sayGoodbye sends the close frame that is owed, if any, and waits until
+// everything is written. c.mu is held, and released while waiting.
+func (c *Conn) sayGoodbye() {
+	if c.ended.Load() {
+		return
+	}
+	if reply, owed := c.closing.Reply(); owed && c.err == nil {
+		c.queueClose(reply)
+	}
+	c.startCloseTimer(c.conf.closeTimeout)
+	c.finishWriting()
+}
+
+// linger reads and drops until the peer ends its direction, for a second and
+// 64 KiB at most. The caller holds the right to read. c.mu is held, and
+// released while waiting.
+func (c *Conn) linger() {
+	c.stopCloseTimer()
+	c.startCloseTimer(lingerTime)
+	c.mu.Unlock()
+	c.readWatch.clear(c.s)
+	for n := 0; n < lingerLimit; {
+		b, err := c.s.readBorrow(1 << minReadBits)
+		if err != nil {
+			break
+		}
+		n += len(b)
+		bufpool.Put(b)
+	}
+	c.mu.Lock()
+}
+
+// drop ends the connection at once because of cause.
+func (c *Conn) drop(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended.Load() {
+		c.closing.Fail(cause)
+		c.endLocked(true)
+	}
+}
+
+// startCloseTimer bounds the closing handshake, unless a bound is set already.
+// c.mu is held.
+func (c *Conn) startCloseTimer(d time.Duration) {
+	x := c.more()
+	if d > 0 && x.closeTimer == nil {
+		x.closeTimer = time.AfterFunc(d, c.closeTimedOut)
+	}
+}
+
+// stopCloseTimer takes the bound away. c.mu is held.
+func (c *Conn) stopCloseTimer() {
+	if x := c.extra; x != nil && x.closeTimer != nil {
+		x.closeTimer.Stop()
+		x.closeTimer = nil
+	}
+}
+
+func (c *Conn) closeTimedOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended.Load() || c.extra.closeTimer == nil {
+		return
+	}
+	if c.closing.State() != protocol.StateClosed {
+		c.closing.Fail(ErrCloseTimeout)
+	}
+	c.endLocked(true)
+}
+
+// endLocked closes the transport and tells everybody. hard is for a transport
+// that must not be given time to say goodbye. c.mu is held, and released for
+// a moment.
+func (c *Conn) endLocked(hard bool) {
+	if c.ended.Load() {
+		return
+	}
+	c.ended.Store(true)
+	c.err = c.closing.Err()
+	c.stopCloseTimer()
+	c.stopKeepAlive()
+	c.notify()
+	if !c.flushing {
+		c.unsent(0)
+	}
+	c.mu.Unlock()
+	if t, ok := c.s.unwrap().(interface{ NetConn() net.Conn }); ok && hard {
+		t.NetConn().Close()
+	} else {
+		c.s.Close()
+	}
+	c.mu.Lock()
+	c.cleanUp()
+}
+
+// cleanUp gives back what the connection holds, once it has ended and nobody
+// reads or writes any more. c.mu is held.
+func (c *Conn) cleanUp() {
+	if c.cleaned || !c.ended.Load() || c.flushing || c.reading.Load() != readFree {
+		return
+	}
+	c.cleaned = true
+	c.unsent(0)
+	c.readWatch.clear(c.s)
+	c.writeWatch.clear(c.s)
+	c.dropPart()
+	if !c.lent {
+		c.dropBuf()
+	}
+	c.recv.Close()
+	if c.conf.codec != nil {
+		c.conf.codec.Close()
+	}
+}

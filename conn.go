@@ -1,0 +1,315 @@
+package websocket
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lariat-go/websocket/extension"
+	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// Conn is an open WebSocket connection. It is made by [Dial], [Accept] or
+// [NewConn].
+//
+// Any number of goroutines may call its methods at the same time, except that
+// one at a time may read: a second one gets [ErrConcurrentRead]. Reading is
+// needed for more than messages: pings are answered, pongs and the peer's close
+// frame are seen by whoever reads. A program that wants no messages calls
+// [Conn.CloseRead].
+//
+// Every Conn must be ended with [Conn.Close] or [Conn.CloseNow], except after
+// a Read that returned a [*CloseError]: then nothing is left to release.
+type Conn struct {
+	s    transport
+	conf *config
+
+	// Read side, owned by the goroutine that set reading.
+	reading   atomic.Uint32 // readFree, readHeld, readAwaited
+	waiting   atomic.Bool   // a read waits for the peer
+	received  atomic.Uint32 // reads that brought something, for KeepAlive
+	sizeBits  uint8         // of the next read buffer
+	owesFlush bool          // the reader queued frames that nobody writes yet
+	skip      bool          // the rest of the current message is not wanted
+	partType  MessageType   // of part
+	buf       []byte        // borrowed; buf[off:] is still to be worked through
+	off       int
+	lent      bool           // messages of the last batch lie in buf
+	part      []byte         // a message cut short by the end of a context, borrowed
+	batch     [][]byte       // borrowed for messages of the last batch
+	reader    *messageReader // has the right to read the current message
+	recv      protocol.Receiver
+	readWatch watch
+
+	// Everything below is guarded by mu, which is never held while waiting.
+	mu         sync.Mutex
+	flushing   bool           // somebody is writing, and will look at out again
+	ended      atomic.Bool    // the transport is closed; written under mu
+	cleaned    bool           // what the connection held is given back
+	writer     *messageWriter // has the right to send fragments
+	out        []byte         // frames to be written next, borrowed
+	send       protocol.Sender
+	closing    protocol.ClosingHandshake
+	err        error         // why nothing can be written any more
+	changed    chan struct{} // closed when a waiter should look again; nil: nobody waits
+	writeWatch watch         // owned by the goroutine that set flushing
+	extra      *extra
+}
+
+// config is what a Conn keeps of its options and its opening handshake. Where
+// nothing is out of the ordinary, connections share one.
+type config struct {
+	role         protocol.Role
+	version      int
+	writeTimeout time.Duration // 0: none
+	closeTimeout time.Duration
+	maxControls  int
+	keepAlive    KeepAlive
+	onPing       func([]byte)
+	onPong       func([]byte)
+	logger       *slog.Logger
+	subprotocol  string
+	extensions   []extension.Offer
+	codec        extension.Codec
+	header       http.Header
+	skipUTF8     bool
+	traced       bool
+}
+
+// extra is what few connections need, and those not all the time.
+type extra struct {
+	closeTimer *time.Timer
+	keepAlive  *keepAlive
+	pings      []*pingWaiter
+	pingSeq    uint64
+	pong       []byte    // the latest ping to answer, while out is full
+	refilled   time.Time // control budget
+	unsent     int       // bytes that were queued and never left
+}
+
+// Sizes in bytes.
+const (
+	minReadBits = 12       // read buffers begin with 4 KiB
+	maxReadBits = 18       // and grow up to 256 KiB
+	highWater   = 64 << 10 // above it writers wait
+	copyLimit   = 32 << 10 // larger payloads are written from where they are
+	copyPrefix  = 16 << 10 // but for as much as leaves together with the header
+	writeChunk  = 16 << 10 // between two deadlines, on a transport that is slow to tell
+	progress    = 1 << 10  // what a peer must take in WriteTimeout
+	lingerLimit = 64 << 10 // read and dropped after a failure
+	lingerTime  = time.Second
+	pongRoom    = 4 << 10 // pongs queued while the peer takes nothing
+	minDirect   = 4 << 10 // room to read a payload into
+)
+
+// NewConn makes a Conn of a stream on which the opening handshake is done. h
+// is its result; nil means HTTP/1.1, no subprotocol and no extension. The Conn
+// owns s from now on.
+func NewConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions) *Conn {
+	return newConn(s, role, h, o, nil)
+}
+
+// newConn is NewConn with bytes that came along with the opening handshake.
+func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, early []byte) *Conn {
+	if o == nil {
+		o = &ConnOptions{}
+	}
+	if h == nil {
+		h = &handshake.Result{HTTPVersion: 1}
+	}
+	po := &protocol.Options{
+		Codec:          h.Codec,
+		MaxMessageSize: o.MaxMessageSize,
+		MaxFragments:   o.MaxFragments,
+		ControlBurst:   o.MaxControls,
+		SkipUTF8:       o.SkipUTF8,
+	}
+	if o.Trace != nil {
+		po.OnHeader = o.Trace.Frame
+	}
+	c := &Conn{
+		s:        wrapStream(s),
+		conf:     newConfig(role, h, o),
+		sizeBits: minReadBits,
+		recv:     *protocol.NewReceiver(role, po),
+		send:     *protocol.NewSender(role, po),
+	}
+	c.writeWatch.write = true
+	if len(early) > 0 {
+		c.buf = append(bufpool.Get(len(early))[:0], early...)
+	}
+	if o.KeepAlive.Interval > 0 {
+		c.startKeepAlive()
+	}
+	return c
+}
+
+const roleServer = protocol.RoleServer
+
+// Most connections of a server look like this one.
+var plainServer = config{
+	role:         protocol.RoleServer,
+	version:      1,
+	writeTimeout: DefaultWriteTimeout,
+	closeTimeout: DefaultCloseTimeout,
+}
+
+func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config {
+	if role == protocol.RoleServer && h.HTTPVersion <= 1 && h.Subprotocol == "" && h.Extensions == nil && h.Codec == nil && h.Header == nil &&
+		o.WriteTimeout == 0 && o.CloseTimeout == 0 && o.MaxControls == 0 && o.KeepAlive == (KeepAlive{}) &&
+		o.OnPing == nil && o.OnPong == nil && o.Logger == nil && !o.SkipUTF8 && o.Trace == nil {
+		return &plainServer
+	}
+	writeDefault := DefaultWriteTimeout
+	if role == protocol.RoleClient {
+		writeDefault = DefaultDialWriteTimeout
+	}
+	return &config{
+		role:         role,
+		version:      max(h.HTTPVersion, 1),
+		writeTimeout: orDefault(o.WriteTimeout, writeDefault),
+		closeTimeout: orDefault(o.CloseTimeout, DefaultCloseTimeout),
+		maxControls:  o.MaxControls,
+		keepAlive:    o.KeepAlive,
+		onPing:       o.OnPing,
+		onPong:       o.OnPong,
+		logger:       o.Logger,
+		subprotocol:  h.Subprotocol,
+		extensions:   h.Extensions,
+		codec:        h.Codec,
+		header:       h.Header,
+		skipUTF8:     o.SkipUTF8,
+		traced:       o.Trace != nil && o.Trace.Frame != nil,
+	}
+}
+
+// orDefault applies the rule for durations: 0 is the default, negative none.
+func orDefault(d, def time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return def
+	case d < 0:
+		return 0
+	}
+	return d
+}
+
+// Subprotocol returns the subprotocol that was agreed, "" for none.
+func (c *Conn) Subprotocol() string { return c.conf.subprotocol }
+
+// Extensions returns the extensions that were agreed, with their parameters.
+func (c *Conn) Extensions() []extension.Offer { return c.conf.extensions }
+
+// HTTPVersion returns the version of HTTP that carries the connection: 1, 2 or
+// 3.
+func (c *Conn) HTTPVersion() int { return c.conf.version }
+
+// Header returns the header of the server's answer on a connection made by
+// [Dial], and nil on one made by [Accept].
+func (c *Conn) Header() http.Header { return c.conf.header }
+
+// LocalAddr returns the address of this end, nil when the stream has none.
+func (c *Conn) LocalAddr() net.Addr {
+	if a, ok := c.s.unwrap().(interface{ LocalAddr() net.Addr }); ok {
+		return a.LocalAddr()
+	}
+	return nil
+}
+
+// RemoteAddr returns the address of the peer, nil when the stream has none.
+func (c *Conn) RemoteAddr() net.Addr {
+	if a, ok := c.s.unwrap().(interface{ RemoteAddr() net.Addr }); ok {
+		return a.RemoteAddr()
+	}
+	return nil
+}
+
+// notify wakes all who wait for a change. c.mu is held.
+func (c *Conn) notify() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+// change returns the channel that is closed at the next change. c.mu is held.
+func (c *Conn) change() <-chan struct{} {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
+}
+
+// more returns the rarely needed part. c.mu is held.
+func (c *Conn) more() *extra {
+	if c.extra == nil {
+		c.extra = &extra{}
+	}
+	return c.extra
+}
+
+// watch ties one direction of the transport to a context: when the context
+// ends, it sets a deadline that has passed. The tie is kept as long as calls
+// come with the same context, so that they cost nothing.
+type watch struct {
+	done  <-chan struct{}
+	stop  func() bool
+	write bool // the direction
+}
+
+// set ties the direction to ctx. It returns an error when ctx has ended
+// already.
+func (w *watch) set(ctx context.Context, s transport) error {
+	done := ctx.Done()
+	if done != w.done {
+		w.clear(s)
+		if done != nil {
+			write := w.write
+			w.done = done
+			w.stop = context.AfterFunc(ctx, func() { setDeadline(s, write, past) })
+		}
+	}
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return contextError(ctx, w.op())
+	default:
+		return nil
+	}
+}
+
+// clear unties the direction. When the context had ended, its deadline is
+// taken back; should it be set once more after that, the operation it disturbs
+// sees that its own context lives and goes on.
+func (w *watch) clear(s transport) {
+	if w.done == nil {
+		return
+	}
+	if !w.stop() {
+		setDeadline(s, w.write, time.Time{})
+	}
+	w.done, w.stop = nil, nil
+}
+
+func (w *watch) op() string {
+	if w.write {
+		return "write"
+	}
+	return "read"
+}
+
+func setDeadline(s transport, write bool, t time.Time) {
+	if write {
+		s.SetWriteDeadline(t)
+	} else {
+		s.SetReadDeadline(t)
+	}
+}

@@ -1,0 +1,279 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// How writing works: frames are appended to c.out under c.mu. Whoever finds
+// nobody flushing takes c.out and writes it, without the lock; what others
+// append meanwhile is written afterwards. So one system call carries what many
+// goroutines had to say, and nobody waits for a lock that is held over I/O.
+
+// awaitTurn waits until a message may be queued: no fragmented message is open
+// and not too much is queued. c.mu is held, and released while waiting.
+func (c *Conn) awaitTurn(ctx context.Context) error {
+	return c.await(ctx, func() bool { return c.writer == nil && c.hasRoom() })
+}
+
+// hasRoom reports whether more may be queued. c.mu is held.
+func (c *Conn) hasRoom() bool { return !c.flushing || len(c.out) < highWater }
+
+// await waits for a condition, as long as ctx lives and writing is possible.
+// c.mu is held, and released while waiting.
+func (c *Conn) await(ctx context.Context, ready func() bool) error {
+	done := ctx.Done()
+	for {
+		if c.err != nil {
+			return c.err
+		}
+		if done != nil {
+			select {
+			case <-done:
+				return contextError(ctx, "write")
+			default:
+			}
+		}
+		if ready() {
+			return nil
+		}
+		changed := c.change()
+		c.mu.Unlock()
+		select {
+		case <-changed:
+		case <-done:
+		}
+		c.mu.Lock()
+	}
+}
+
+// flush writes what is queued, or leaves it to the goroutine that is flushing.
+// own says that all of it is the caller's. c.mu is held, and is released.
+func (c *Conn) flush(ctx context.Context, own bool) error {
+	if c.flushing {
+		c.mu.Unlock()
+		return nil
+	}
+	return c.flushWith(ctx, nil, own)
+}
+
+// flushWith writes what is queued and then tail. Nobody is flushing. c.mu is
+// held, and is released.
+func (c *Conn) flushWith(ctx context.Context, tail []byte, own bool) error {
+	batch := c.takeOut()
+	c.flushing = true
+	c.mu.Unlock()
+	n, err := c.transmit(ctx, batch, tail)
+	unsent := len(batch) + len(tail) - n
+	bufpool.Put(batch)
+	c.mu.Lock()
+	if err != nil {
+		err = c.writeFailed(ctx, err, unsent, own && n == 0 && !c.send.Coding())
+	}
+	c.flushOthers()
+	return err
+}
+
+// takeOut takes what is to be written. c.mu is held.
+func (c *Conn) takeOut() []byte {
+	if x := c.extra; x != nil && x.pong != nil {
+		if c.err == nil {
+			c.out, _ = c.send.AppendControl(c.out, frame.OpPong, x.pong)
+		}
+		x.pong = nil
+	}
+	batch := c.out
+	c.out = nil
+	return batch
+}
+
+// flushOthers ends a flush: what others queued meanwhile is written as far as
+// the transport takes it at once, and the rest is left to a goroutine that
+// lives until it is written. c.mu is held, and is released.
+func (c *Conn) flushOthers() {
+	for rounds := 0; len(c.out) > 0 && !c.ended.Load(); rounds++ {
+		batch := c.takeOut()
+		c.notify()
+		c.mu.Unlock()
+		n, err := 0, error(nil)
+		if rounds < 4 {
+			n, err = c.s.tryWrite(batch)
+		}
+		if err == nil && n < len(batch) {
+			go c.flushRest(batch, n)
+			return
+		}
+		bufpool.Put(batch)
+		c.mu.Lock()
+		if err != nil {
+			c.writeFailed(context.Background(), err, len(batch)-n, false)
+			break
+		}
+	}
+	c.endFlush()
+}
+
+// flushRest writes batch[n:] and whatever is queued, until nothing is left.
+func (c *Conn) flushRest(batch []byte, n int) {
+	ctx := context.Background()
+	for {
+		m, err := c.transmit(ctx, batch[n:], nil)
+		unsent := len(batch) - n - m
+		bufpool.Put(batch)
+		c.mu.Lock()
+		if err != nil {
+			c.writeFailed(ctx, err, unsent, false)
+		}
+		if len(c.out) == 0 || c.ended.Load() || err != nil {
+			c.endFlush()
+			return
+		}
+		batch, n = c.takeOut(), 0
+		c.notify()
+		c.mu.Unlock()
+	}
+}
+
+// endFlush gives the right to flush back. c.mu is held, and is released.
+func (c *Conn) endFlush() {
+	c.flushing = false
+	c.notify()
+	c.cleanUp()
+	c.mu.Unlock()
+}
+
+// flushAside writes what the reader queued, without ever keeping the reader
+// from reading.
+func (c *Conn) flushAside() {
+	c.mu.Lock()
+	if c.flushing || len(c.out) == 0 || c.ended.Load() {
+		c.mu.Unlock()
+		return
+	}
+	c.flushing = true
+	c.flushOthers()
+}
+
+// transmit writes batch and then tail, and returns how many bytes of both left.
+func (c *Conn) transmit(ctx context.Context, batch, tail []byte) (int, error) {
+	n, err := c.write(ctx, batch)
+	if err != nil || tail == nil {
+		return n, err
+	}
+	m, err := c.write(ctx, tail)
+	return n + m, err
+}
+
+// write writes p: what the transport takes at once without further ado, and
+// the rest under a deadline and under ctx.
+func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
+	if n, err = c.s.tryWrite(p); err != nil || n == len(p) {
+		return n, err
+	}
+	if err := c.writeWatch.set(ctx, c.s); err != nil {
+		return n, err
+	}
+	defer c.s.SetWriteDeadline(time.Time{})
+	for n < len(p) {
+		if t := c.conf.writeTimeout; t > 0 {
+			c.s.SetWriteDeadline(time.Now().Add(t))
+		}
+		// The context may have ended, and set its deadline, before that.
+		if err := contextError(ctx, "write"); err != nil {
+			return n, err
+		}
+		m, err := c.s.Write(p[n:min(n+writeChunk, len(p))])
+		n += m
+		if err == nil || isTimeout(err) && m >= progress {
+			continue
+		}
+		if isTimeout(err) {
+			if err := contextError(ctx, "write"); err != nil {
+				return n, err
+			}
+			return n, ErrWriteTimeout
+		}
+		return n, err
+	}
+	return n, nil
+}
+
+// writeFailed judges an error of a write and returns what the writer is told.
+// harmless says that nothing of the message left and that the connection can do
+// without it. c.mu is held.
+func (c *Conn) writeFailed(ctx context.Context, err error, unsent int, harmless bool) error {
+	switch {
+	case c.ended.Load():
+		c.unsent(unsent)
+		return c.closing.Err()
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		if harmless {
+			return err
+		}
+		err = fmt.Errorf("%w: %w", ErrHalfWritten, err)
+		c.unsent(unsent)
+		c.closing.Fail(err)
+		c.endLocked(true)
+		return err
+	case errors.Is(err, ErrWriteTimeout):
+		c.unsent(unsent)
+		c.closing.Fail(err)
+		c.endLocked(true)
+		return c.closing.Err()
+	}
+	// The peer takes no more. What it sent before may still be read, so the
+	// ending is left to the reader.
+	c.err = fmt.Errorf("websocket: write: %w", err)
+	c.unsent(unsent)
+	return c.err
+}
+
+// unsent counts bytes that will never leave. c.mu is held.
+func (c *Conn) unsent(n int) {
+	if n += len(c.out); n > 0 {
+		c.more().unsent += n
+	}
+	if c.out != nil {
+		bufpool.Put(c.out)
+		c.out = nil
+	}
+}
+
+// queuePong answers a ping. While the peer takes nothing, answers are not
+// heaped up: the latest is enough (RFC 6455, section 5.5.3).
+func (c *Conn) queuePong(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	if c.flushing && len(c.out) >= pongRoom {
+		x := c.more()
+		x.pong = append(x.pong[:0], payload...)
+		return
+	}
+	c.out = bufpool.Grow(c.out, len(payload)+frame.MaxHeaderSize)
+	c.out, _ = c.send.AppendControl(c.out, frame.OpPong, payload)
+	c.owesFlush = !c.flushing
+}
+
+// queueClose queues a close frame, after which nothing may be queued. c.mu is
+// held.
+func (c *Conn) queueClose(cl protocol.Close) error {
+	out, err := c.send.AppendClose(bufpool.Grow(c.out, frame.MaxControlPayload+frame.MaxHeaderSize), cl.Code, cl.Reason)
+	c.out = out
+	if err != nil {
+		return err
+	}
+	c.closing.Sent(cl)
+	c.err = protocol.ErrCloseSent
+	c.startCloseTimer(c.conf.closeTimeout)
+	c.notify()
+	return nil
+}

@@ -1,0 +1,203 @@
+package websocket
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/lariat-go/websocket/extension"
+	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/option"
+)
+
+// OptionError says which field of an options struct cannot be used, and what
+// it may be. It is returned before anything else happens.
+type OptionError = option.Error
+
+// The defaults of the options, in bytes and durations.
+const (
+	DefaultMaxMessageSize   = 1 << 20
+	DefaultMaxFragments     = 16384
+	DefaultWriteTimeout     = 10 * time.Second // of Accept
+	DefaultDialWriteTimeout = 15 * time.Second // of Dial
+	DefaultCloseTimeout     = 5 * time.Second
+	DefaultMaxRefusalBody   = 64 << 10
+)
+
+// ConnOptions are the settings that clients and servers share. The zero value
+// of each field is its documented default; a negative number or duration means
+// no limit.
+type ConnOptions struct {
+	// Subprotocols are the application protocols spoken, in order of
+	// preference (RFC 6455, section 1.9). Default none.
+	Subprotocols []string
+
+	// Extensions are offered by Dial and accepted by Accept, in order of
+	// preference. Default none. See the deflate package.
+	Extensions []extension.Extension
+
+	// MaxMessageSize is the most bytes one received message may have, on the
+	// wire and, when it is compressed, also after that. A larger one ends the
+	// connection with 1009 as soon as its header says so. Default 1 MiB.
+	MaxMessageSize int64
+
+	// MaxFragments is the most frames one received message may come in; more
+	// end the connection with 1008. Default 16,384.
+	MaxFragments int
+
+	// MaxControls is how many pings, pongs and the like may come in a burst;
+	// half as many are granted anew each second. More end the connection with
+	// 1008. Default 200.
+	MaxControls int
+
+	// WriteTimeout is how long the transport may make no progress (less than
+	// 1 KiB) on a write before the connection is dropped. Default 10 s after
+	// Accept, 15 s after Dial.
+	WriteTimeout time.Duration
+
+	// CloseTimeout bounds the closing handshake. Default 5 s.
+	CloseTimeout time.Duration
+
+	// KeepAlive pings a silent peer. Default off.
+	KeepAlive KeepAlive
+
+	// SkipUTF8 leaves text unchecked in both directions, for peers that are
+	// trusted to send UTF-8, as RFC 6455, section 8.1 demands.
+	SkipUTF8 bool
+
+	// OnPing and OnPong are called with the payload of each ping and pong
+	// received, by the goroutine that reads. Pings are answered in any case.
+	// The payload is valid until the function returns.
+	OnPing, OnPong func(payload []byte)
+
+	// Trace is told of the opening handshake and of each frame. Default none.
+	Trace *Trace
+
+	// Logger is told, at debug level, what the connection does on its own:
+	// failed keepalives, dropped connections. Default none.
+	Logger *slog.Logger
+}
+
+// KeepAlive pings a peer from whom nothing has come for Interval and fails the
+// connection, with [ErrKeepAlive] as the cause, when nothing has come Timeout
+// later. Any received byte counts as a sign of life. The judgement is
+// suspended while nobody reads. Intervals vary by a tenth, so that connections
+// opened together do not ping together.
+type KeepAlive struct {
+	Interval time.Duration // 0 or less: no pings
+	Timeout  time.Duration // 0: Interval; negative: pings are sent, nothing is judged
+}
+
+// Trace is a set of hooks for debugging. Each may be nil. They are called by
+// the goroutine that does the work and must be quick.
+type Trace struct {
+	// Request is called with a client's opening handshake.
+	Request func(method, target string, header http.Header)
+
+	// Response is called with the server's answer to it.
+	Response func(status int, header http.Header)
+
+	// Frame is called with the header of each frame; sent says in which
+	// direction it goes.
+	Frame func(sent bool, h frame.Header)
+}
+
+// HTTPVersion chooses the version of HTTP that carries an opening handshake.
+type HTTPVersion int
+
+// The versions Dial can be asked for.
+const (
+	HTTPAuto HTTPVersion = -1
+	HTTP1    HTTPVersion = 1
+	HTTP2    HTTPVersion = 2
+	HTTP3    HTTPVersion = 3
+)
+
+// DialOptions are the settings of [Dial]. A nil pointer and the zero value
+// mean all defaults.
+type DialOptions struct {
+	ConnOptions
+
+	// Header is sent with the opening handshake. A Sec-WebSocket-Protocol in it
+	// is taken as Subprotocols; the other headers of the handshake cannot be
+	// overridden.
+	Header http.Header
+
+	// HTTP is the version of HTTP to use. Default and at present the only one:
+	// HTTP1.
+	HTTP HTTPVersion
+
+	// TLSConfig is used for wss and https. Default: the system's roots and the
+	// host name of the URL. Its NextProtos are replaced.
+	TLSConfig *tls.Config
+
+	// Proxy returns the proxy to use for a request to the given URL (whose
+	// scheme is http or https), nil for none: http, https, socks5 and socks5h
+	// URLs, with user and password. Default [http.ProxyFromEnvironment].
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// CookieJar gives cookies to the handshake and takes those of the answer,
+	// also those of a refusal. Default none.
+	CookieJar http.CookieJar
+
+	// NetDial opens the transport instead of a [net.Dialer], to the server or
+	// to the proxy.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Unix is the path of a unix socket to connect to instead of the URL's
+	// host. No proxy is used then.
+	Unix string
+
+	// LookupTimeout and ConnectTimeout bound the name lookup and the TCP
+	// connection (each 10 s by default), TLSHandshakeTimeout the TLS handshake
+	// (10 s), UpgradeTimeout the opening handshake (10 s). The context bounds
+	// them all together.
+	LookupTimeout       time.Duration
+	ConnectTimeout      time.Duration
+	TLSHandshakeTimeout time.Duration
+	UpgradeTimeout      time.Duration
+
+	// MaxRedirects is how many redirects are followed, 5 at most. Default 0: a
+	// redirect is a *HandshakeError. Credentials and cookies never follow to
+	// another origin, and wss is never left for ws.
+	MaxRedirects int
+
+	// MaxRefusalBody is how many bytes of the body of a refusal are kept in
+	// *HandshakeError. Default 64 KiB.
+	MaxRefusalBody int64
+}
+
+// AcceptOptions are the settings of [Accept]. A nil pointer and the zero value
+// mean all defaults.
+type AcceptOptions struct {
+	ConnOptions
+
+	// Origins are the origins allowed besides the one of the request's own
+	// host, "https://app.example.com" or "https://example.com:8443"; they must
+	// be equal in scheme, host and port. Requests without an Origin, which do
+	// not come from a browser, pass.
+	Origins []string
+
+	// AnyOrigin lets pages of any origin connect. Together with cookies it
+	// opens the door to cross-site WebSocket hijacking.
+	AnyOrigin bool
+
+	// Header is sent with the answer that accepts.
+	Header http.Header
+
+	// HandshakeTimeout bounds the writing of the answer. Default 10 s.
+	HandshakeTimeout time.Duration
+
+	// RejectEarlyData refuses clients that send frames before they have seen
+	// the answer. Default: they are kept and read as the first frames.
+	RejectEarlyData bool
+
+	// MaxPendingHandshakes is how many calls of Accept in the process may be
+	// under way before further ones are answered 503. Default 256 for each
+	// processor.
+	MaxPendingHandshakes int
+}

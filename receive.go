@@ -1,0 +1,180 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// next returns the next piece of a data message. On its way it answers pings
+// and takes part in the closing handshake. The piece is valid until the next
+// call.
+func (c *Conn) next(ctx context.Context) (protocol.Event, error) {
+	for {
+		n, ev, ok, err := c.recv.Next(c.buf[c.off:])
+		c.off += n
+		switch {
+		case err != nil:
+			return ev, c.violated(err)
+		case !ok:
+			err = c.fill(ctx)
+		case ev.Kind != protocol.EventData:
+			err = c.control(&ev)
+		case c.skip:
+			c.skip = !ev.Final
+		default:
+			return ev, nil
+		}
+		if err != nil {
+			return ev, err
+		}
+	}
+}
+
+// fill waits for the peer and reads into a buffer. Everything read before has
+// been worked through; its buffer is given back before the wait.
+func (c *Conn) fill(ctx context.Context) error {
+	c.dropBuf()
+	for {
+		if err := c.beforeWait(ctx); err != nil {
+			return err
+		}
+		buf, err := c.s.readBorrow(1 << c.sizeBits)
+		c.waiting.Store(false)
+		if err == nil {
+			c.received.Add(1)
+			c.buf, c.off = buf, 0
+			c.adapt(len(buf), cap(buf))
+			return nil
+		}
+		if err = c.readError(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// readInto is fill for memory of the caller's.
+func (c *Conn) readInto(ctx context.Context, p []byte) (int, error) {
+	for {
+		if err := c.beforeWait(ctx); err != nil {
+			return 0, err
+		}
+		n, err := c.s.Read(p)
+		c.waiting.Store(false)
+		if n > 0 {
+			c.received.Add(1)
+			return n, nil
+		}
+		if err != nil {
+			if err = c.readError(ctx, err); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// beforeWait sends what the reader owes and ties the transport to ctx.
+func (c *Conn) beforeWait(ctx context.Context) error {
+	if c.owesFlush {
+		c.owesFlush = false
+		c.flushAside()
+	}
+	if err := c.readWatch.set(ctx, c.s); err != nil {
+		return err
+	}
+	c.waiting.Store(true)
+	return nil
+}
+
+// readError judges an error of the transport. It returns nil when there was
+// none in truth: a deadline of a context that is used no longer.
+func (c *Conn) readError(ctx context.Context, err error) error {
+	if isTimeout(err) {
+		if err := contextError(ctx, "read"); err != nil {
+			return err
+		}
+		if !c.ended.Load() {
+			c.s.SetReadDeadline(time.Time{})
+			// The context may have ended, and set its deadline, before that.
+			return contextError(ctx, "read")
+		}
+	}
+	c.mu.Lock()
+	if !c.ended.Load() {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		c.closing.EOF(err)
+		c.endLocked(false)
+	}
+	err = c.closing.Err()
+	c.mu.Unlock()
+	return err
+}
+
+// adapt sizes the next read buffer: twice as large after a read that filled
+// this one, half as large after one that left most of it empty.
+func (c *Conn) adapt(n, size int) {
+	switch {
+	case n == size && c.sizeBits < maxReadBits:
+		c.sizeBits++
+	case n < size/8 && c.sizeBits > minReadBits:
+		c.sizeBits--
+	}
+}
+
+func (c *Conn) dropBuf() {
+	if c.buf != nil {
+		bufpool.Put(c.buf)
+		c.buf, c.off = nil, 0
+	}
+}
+
+// control deals with a control frame. The error is the ending of the
+// connection, after a close frame.
+func (c *Conn) control(ev *protocol.Event) error {
+	switch ev.Kind {
+	case protocol.EventPing:
+		c.refillControls()
+		if c.conf.onPing != nil {
+			c.conf.onPing(ev.Data)
+		}
+		c.queuePong(ev.Data)
+	case protocol.EventPong:
+		c.refillControls()
+		if c.conf.onPong != nil {
+			c.conf.onPong(ev.Data)
+		}
+		c.answered(ev.Data)
+	case protocol.EventClose:
+		return c.closeReceived(protocol.Close{Code: ev.Code, Reason: ev.Reason})
+	}
+	return nil
+}
+
+// refillControls grants the peer new control frames for the time that passed.
+func (c *Conn) refillControls() {
+	c.mu.Lock()
+	x := c.more()
+	now := time.Now()
+	burst := c.conf.maxControls
+	if burst == 0 {
+		burst = protocol.DefaultControlBurst
+	}
+	grant := int64(now.Sub(x.refilled)) * int64(burst) / int64(2*time.Second)
+	if x.refilled.IsZero() {
+		grant = 0
+		x.refilled = now
+	}
+	if grant > 0 {
+		x.refilled = now
+	}
+	c.mu.Unlock()
+	if grant > 0 {
+		c.recv.RefillControls(int(min(grant, int64(burst))))
+	}
+}

@@ -1,0 +1,78 @@
+//go:build unix
+
+package websocket
+
+import (
+	"crypto/tls"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lariat-go/websocket/internal/bufpool"
+)
+
+// tlsStream waits on the socket under a tls.Conn, so that no buffer is held
+// meanwhile. What the tls.Conn has read ahead must be taken first: a Read with
+// a deadline that has passed gives it without touching the socket, and
+// crypto/tls goes on after a timeout of Read as if nothing had happened.
+type tlsStream struct {
+	*tls.Conn
+	raw    syscall.RawConn
+	onRead func(fd uintptr) bool
+
+	mu       sync.Mutex // guards the deadline, which is moved away for a moment
+	deadline time.Time
+}
+
+func newTLSStream(c *tls.Conn, raw syscall.RawConn) *tlsStream {
+	s := &tlsStream{Conn: c, raw: raw}
+	s.onRead = s.readable
+	return s
+}
+
+func (s *tlsStream) unwrap() any { return s.Conn }
+
+func (s *tlsStream) tryWrite([]byte) (int, error) { return 0, nil }
+
+func (s *tlsStream) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deadline = t
+	return s.Conn.SetReadDeadline(t)
+}
+
+func (s *tlsStream) readBorrow(size int) ([]byte, error) {
+	buf, err := s.readAhead(size)
+	if !isTimeout(err) {
+		return buf, err
+	}
+	if err := s.raw.Read(s.onRead); err != nil {
+		return nil, err
+	}
+	return readBorrow(s.Conn, size)
+}
+
+// readAhead returns what the tls.Conn holds already, or a timeout.
+func (s *tlsStream) readAhead(size int) ([]byte, error) {
+	s.mu.Lock()
+	s.Conn.SetReadDeadline(past)
+	s.mu.Unlock()
+	buf, err := readBorrow(s.Conn, size)
+	s.mu.Lock()
+	s.Conn.SetReadDeadline(s.deadline)
+	s.mu.Unlock()
+	return buf, err
+}
+
+// readable reports whether the socket has something to read, or the end. It
+// looks each time: an edge that crypto/tls has used up does not come again.
+func (s *tlsStream) readable(fd uintptr) bool {
+	p := bufpool.Get(1)
+	defer bufpool.Put(p)
+	for {
+		_, _, err := syscall.Recvfrom(int(fd), p, syscall.MSG_PEEK)
+		if err != syscall.EINTR {
+			return err != syscall.EAGAIN
+		}
+	}
+}

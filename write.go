@@ -1,0 +1,158 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// Write sends a message in one frame. Text must be UTF-8, or nothing is sent
+// and the error is [frame.ErrInvalidUTF8]. p is not changed and may be used
+// again as soon as Write returns.
+//
+// A nil error means that the message was handed to the transport, or, while
+// another goroutine was writing, that it was left in order for that goroutine
+// to write: up to 64 KiB wait so, and a Write that finds more waits itself.
+// As long as it waits, the end of ctx cancels it without harm. When ctx ends
+// in the middle of a frame, the connection is lost ([ErrHalfWritten]); ctx has
+// no power over what was left to others, but WriteTimeout has.
+func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
+	c.mu.Lock()
+	if err := c.awaitTurn(ctx); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	return c.writeMessage(ctx, t, p)
+}
+
+// WriteBatch sends messages, pings and close frames in their order, with one
+// flush for all of them. What comes after a close frame is dropped. Nothing is
+// sent when an item is not valid: the error says which. For the rest it is like
+// [Conn.Write].
+func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
+	if err := c.checkBatch(b); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if err := c.awaitTurn(ctx); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	start := len(c.out)
+	for i := range b {
+		if len(b[i].data) > copyLimit && b[i].opcode <= frame.OpBinary && !b[i].NoCompress {
+			if err := c.writeMessage(ctx, b[i].opcode, b[i].data); err != nil {
+				return err
+			}
+			c.mu.Lock()
+			if err := c.awaitTurn(ctx); err != nil {
+				c.mu.Unlock()
+				return err
+			}
+			start = len(c.out)
+			continue
+		}
+		if err := c.queue(&b[i]); err != nil {
+			c.out = c.out[:start]
+			c.dropEmptyOut()
+			c.mu.Unlock()
+			return fmt.Errorf("websocket: item %d of the batch: %w", i, err)
+		}
+		if b[i].opcode == frame.OpClose {
+			break
+		}
+	}
+	return c.flush(ctx, start == 0)
+}
+
+// checkBatch judges the items of a batch. Text is left to the Sender where
+// what was queued can still be taken back.
+func (c *Conn) checkBatch(b []Outgoing) error {
+	final := c.conf.codec != nil
+	for i := range b {
+		final = final || len(b[i].data) > copyLimit
+	}
+	for i := range b {
+		if err := b[i].check(final && !c.conf.skipUTF8); err != nil {
+			return fmt.Errorf("websocket: item %d of the batch: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// WritePrepared sends a prepared message. On a server the frame is built once
+// for all connections with the same compression settings.
+func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
+	if m == nil {
+		return &OptionError{Field: "Prepared", Value: m, Want: "a message made by NewPrepared"}
+	}
+	c.mu.Lock()
+	if err := c.awaitTurn(ctx); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	f, err := m.frame(c)
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	if f == nil { // this connection has to build its own
+		return c.writeMessage(ctx, m.opcode, m.data)
+	}
+	own := len(c.out) == 0
+	if c.flushing || len(f) <= copyLimit {
+		c.out = append(bufpool.Grow(c.out, len(f)), f...)
+		return c.flush(ctx, own)
+	}
+	return c.flushWith(ctx, f, own)
+}
+
+// writeMessage sends one message. c.mu is held, and is released.
+func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error {
+	own := len(c.out) == 0
+	if len(p) > copyLimit && !c.flushing {
+		out, ok, err := c.send.AppendMessageHeader(bufpool.Grow(c.out, copyPrefix+frame.MaxHeaderSize), t, p)
+		c.out = out
+		if ok && err == nil {
+			c.out = append(c.out, p[:copyPrefix]...)
+			return c.flushWith(ctx, p[copyPrefix:], own)
+		}
+	}
+	out, err := c.send.AppendMessage(bufpool.Grow(c.out, len(p)+frame.MaxHeaderSize), t, p)
+	c.out = out
+	if err != nil {
+		c.dropEmptyOut()
+		c.mu.Unlock()
+		return err
+	}
+	return c.flush(ctx, own)
+}
+
+// queue appends one checked item to what is written next. c.mu is held.
+func (c *Conn) queue(o *Outgoing) (err error) {
+	c.out = bufpool.Grow(c.out, len(o.data)+frame.MaxHeaderSize)
+	switch {
+	case o.opcode == frame.OpClose:
+		return c.queueClose(protocol.Close{Code: o.code, Reason: o.reason})
+	case o.opcode.IsControl():
+		c.out, err = c.send.AppendControl(c.out, o.opcode, o.data)
+	case o.NoCompress && c.send.Coding():
+		c.send.SetCoding(false)
+		c.out, err = c.send.AppendMessage(c.out, o.opcode, o.data)
+		c.send.SetCoding(true)
+	default:
+		c.out, err = c.send.AppendMessage(c.out, o.opcode, o.data)
+	}
+	return err
+}
+
+// dropEmptyOut gives back a buffer that was borrowed in vain. c.mu is held.
+func (c *Conn) dropEmptyOut() {
+	if c.out != nil && len(c.out) == 0 {
+		bufpool.Put(c.out)
+		c.out = nil
+	}
+}
