@@ -138,11 +138,16 @@ func (r *Receiver) Next(p []byte) (n int, ev Event, ok bool, err error) {
 		return r.next(p)
 	}
 	data := p[h:n:n]
-	if r.maskBit != 0 {
-		frame.Mask(p[h-4:h]).XOR(data, 0)
-	}
 	op := frame.Opcode(b0 & 0x0F)
-	if op == frame.OpText && !r.skipUTF8 && !utf8.Valid(data) {
+	known := op != frame.OpText || r.skipUTF8 // that nothing is wrong with the text
+	switch {
+	case r.maskBit == 0:
+	case known:
+		frame.Mask(p[h-4:h]).XOR(data, 0)
+	default:
+		known = unmaskText(frame.Mask(p[h-4:h]), data, 0)
+	}
+	if !known && !utf8.Valid(data) {
 		return n, Event{}, false, r.fail(frame.ErrInvalidUTF8)
 	}
 	ev.Kind, ev.Opcode, ev.First, ev.Final, ev.Data = EventData, op, true, true, data
@@ -360,23 +365,28 @@ func (r *Receiver) judgeSize(sum, size int64) frame.Violation {
 	return 0
 }
 
-// unmask takes from the front of p what belongs to this frame's payload.
-func (r *Receiver) unmask(p []byte) []byte {
-	if int64(len(p)) > r.left {
-		p = p[:r.left:r.left]
+// unmask takes from the front of p what belongs to this frame's payload. For a
+// text on the wire it may find out that the piece is ASCII.
+func (r *Receiver) unmask(p []byte) (data []byte, ascii bool) {
+	n := min(int64(len(p)), r.left)
+	p = p[:n:n]
+	r.left -= n
+	if r.maskBit == 0 {
+		return p, false
 	}
-	if r.maskBit != 0 {
+	if r.check && !r.coded && r.stage == stagePayload {
+		ascii = unmaskText(r.mask, p, int(r.off))
+	} else {
 		r.mask.XOR(p, int64(r.off))
-		r.off = uint8(int(r.off)+len(p)) & 3
 	}
-	r.left -= int64(len(p))
-	return p
+	r.off = uint8(int(r.off)+len(p)) & 3
+	return p, ascii
 }
 
 // takePayload takes payload of a data frame. It gives no event for a piece
 // that is empty and does not end the message.
 func (r *Receiver) takePayload(p []byte, ev *Event) (n int, ok bool, err error) {
-	data := r.unmask(p)
+	data, ascii := r.unmask(p)
 	n = len(data)
 	end := r.left == 0
 	final := end && r.fin
@@ -388,10 +398,13 @@ func (r *Receiver) takePayload(p []byte, ev *Event) (n int, ok bool, err error) 
 	}
 	if r.coded {
 		if data, err = r.decode(data, final); err != nil {
+			if r.check && !r.text.valid(data) {
+				err = frame.ErrInvalidUTF8 // in what came before
+			}
 			return n, false, r.fail(err)
 		}
 	}
-	if r.check && (!r.text.valid(data) || final && !r.text.done()) {
+	if r.check && (!(ascii && r.text.done()) && !r.text.valid(data) || final && !r.text.done()) {
 		return n, false, r.fail(frame.ErrInvalidUTF8)
 	}
 	if len(data) == 0 {
@@ -415,7 +428,7 @@ func (r *Receiver) takePayload(p []byte, ev *Event) (n int, ok bool, err error) 
 }
 
 // decode runs a piece of a coded message through the codec, into borrowed
-// memory.
+// memory. Beside an error it returns what came before it.
 func (r *Receiver) decode(p []byte, final bool) ([]byte, error) {
 	if r.scratch == nil {
 		r.scratch = bufpool.Get(min(4*len(p), maxScratch))
@@ -428,7 +441,7 @@ func (r *Receiver) decode(p []byte, final bool) ([]byte, error) {
 		if !errors.As(err, &v) {
 			err = fmt.Errorf("%w: %w", frame.ErrExtensionData, err)
 		}
-		return nil, err
+		return out, err
 	}
 	r.scratch, r.lent = out, true
 	return out, nil
@@ -441,7 +454,7 @@ const maxScratch = 64 << 10
 // takeControl takes payload of a control frame. One that is all there is used
 // in place; else it is collected.
 func (r *Receiver) takeControl(p []byte, ev *Event) (n int, ok bool, err error) {
-	data := r.unmask(p)
+	data, _ := r.unmask(p)
 	n = len(data)
 	if r.left > 0 || r.scratch != nil {
 		if r.scratch == nil {

@@ -40,6 +40,7 @@ type Sender struct {
 	open     bool
 	off      bool // no coding
 	closed   bool // a close frame was made
+	plain    bool // no codec, no mask, no onHeader
 	skipUTF8 bool
 }
 
@@ -49,7 +50,9 @@ func NewSender(role Role, o *Options) *Sender {
 	if o == nil {
 		o = &Options{}
 	}
-	return &Sender{codec: o.Codec, mask: maskFunc(role, o), onHeader: o.OnHeader, skipUTF8: o.SkipUTF8}
+	s := &Sender{codec: o.Codec, mask: maskFunc(role, o), onHeader: o.OnHeader, skipUTF8: o.SkipUTF8}
+	s.plain = s.codec == nil && s.mask == nil && s.onHeader == nil
+	return s
 }
 
 // AppendMessage appends the message p in one frame to dst. op is OpText or
@@ -58,6 +61,17 @@ func NewSender(role Role, o *Options) *Sender {
 // The errors are [frame.ErrInvalidUTF8], [ErrMessageOpen], [ErrOpcode],
 // [ErrCloseSent] and those of the codec.
 func (s *Sender) AppendMessage(dst []byte, op frame.Opcode, p []byte) ([]byte, error) {
+	// The server's common case: no key, no codec, nobody listening. Whatever is
+	// unusual is left to the rest.
+	if s.plain && !s.open && !s.closed && len(p) <= 0xFFFF &&
+		(op == frame.OpBinary || op == frame.OpText && (s.skipUTF8 || utf8.Valid(p))) {
+		if len(p) <= 125 {
+			dst = append(dst, 0x80|byte(op), byte(len(p)))
+		} else {
+			dst = append(dst, 0x80|byte(op), 126, byte(len(p)>>8), byte(len(p)))
+		}
+		return append(dst, p...), nil
+	}
 	if err := s.mayBegin(op, p); err != nil {
 		return dst, err
 	}
@@ -93,10 +107,10 @@ func (s *Sender) mayBegin(op frame.Opcode, p []byte) error {
 	switch {
 	case s.closed:
 		return ErrCloseSent
-	case s.open:
-		return ErrMessageOpen
 	case s.err != nil:
 		return s.err
+	case s.open:
+		return ErrMessageOpen
 	case op == frame.OpText:
 		if !s.skipUTF8 && !utf8.Valid(p) {
 			return frame.ErrInvalidUTF8

@@ -13,34 +13,47 @@ type text struct {
 // valid reports whether p may follow what came before. After false the value
 // is of no further use.
 func (t *text) valid(p []byte) bool {
-	if t.need > 0 {
-		for len(p) > 0 && t.need > 0 {
-			if !t.step(p[0]) {
-				return false
-			}
-			p = p[1:]
-		}
-	}
-	if utf8.Valid(p) {
-		return true
-	}
-	// Either p is wrong or it ends inside a rune: then the rune began in its
-	// last three bytes.
-	for i := len(p) - 1; i >= 0 && i >= len(p)-3; i-- {
-		if !utf8.RuneStart(p[i]) {
-			continue
-		}
-		if !t.begin(p[i]) || !utf8.Valid(p[:i]) {
+	for t.need > 0 && len(p) > 0 {
+		if !t.step(p[0]) {
 			return false
 		}
-		for _, b := range p[i+1:] {
-			if t.need == 0 || !t.step(b) {
-				return false
-			}
-		}
-		return t.need > 0
+		p = p[1:]
 	}
-	return false
+	i := openRune(p)
+	if !utf8.Valid(p[:i]) {
+		return false
+	}
+	if i == len(p) {
+		return true
+	}
+	if !t.begin(p[i]) {
+		return false
+	}
+	for _, b := range p[i+1:] {
+		if !t.step(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// openRune returns where in p the rune begins that p ends within, or len(p).
+// Only the lead byte's length counts; whether the bytes are right is left to
+// others.
+func openRune(p []byte) int {
+	for k := 1; k <= 3 && k <= len(p); k++ {
+		switch b := p[len(p)-k]; {
+		case b < 0x80:
+			return len(p)
+		case b < 0xC0:
+			continue
+		case b < 0xE0 && k < 2, b >= 0xE0 && b < 0xF0 && k < 3, b >= 0xF0:
+			return len(p) - k
+		default:
+			return len(p)
+		}
+	}
+	return len(p)
 }
 
 // done reports whether no rune is open.
