@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/lariat-go/websocket/frame"
@@ -71,7 +72,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 func (c *Conn) closeResult() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.closing.Err()
+	err := c.ending()
 	ce, ok := errors.AsType[*CloseError](err)
 	switch {
 	case ok && ce.Sent != nil && ce.Received != nil && ce.Cause == nil:
@@ -131,13 +132,13 @@ func (c *Conn) finishWriting() {
 func (c *Conn) closeReceived(cl protocol.Close) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closing.Received(cl)
+	c.more().closing.Received(cl)
 	c.sayGoodbye()
 	if c.conf.role == protocol.RoleClient && !c.ended.Load() {
 		c.linger()
 	}
 	c.endLocked(false)
-	return c.closing.Err()
+	return c.ending()
 }
 
 // violated fails the connection because of what the peer sent (RFC 6455,
@@ -148,9 +149,9 @@ func (c *Conn) violated(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended.Load() {
-		return c.closing.Err()
+		return c.ending()
 	}
-	c.closing.Fail(err)
+	c.more().closing.Fail(err)
 	c.sayGoodbye()
 	if !c.ended.Load() {
 		if cw, ok := c.s.unwrap().(interface{ CloseWrite() error }); ok {
@@ -159,7 +160,7 @@ func (c *Conn) violated(err error) error {
 		c.linger()
 	}
 	c.endLocked(false)
-	return c.closing.Err()
+	return c.ending()
 }
 
 // sayGoodbye sends the close frame that is owed, if any, and waits until
@@ -168,7 +169,7 @@ func (c *Conn) sayGoodbye() {
 	if c.ended.Load() {
 		return
 	}
-	if reply, owed := c.closing.Reply(); owed && c.err == nil {
+	if reply, owed := c.more().closing.Reply(); owed && c.err == nil {
 		c.queueClose(reply)
 	}
 	c.startCloseTimer(c.conf.closeTimeout)
@@ -182,7 +183,7 @@ func (c *Conn) linger() {
 	c.stopCloseTimer()
 	c.startCloseTimer(lingerTime)
 	c.mu.Unlock()
-	c.readWatch.clear(c.s)
+	c.readWatch.clear(c.s, reads)
 	for n := 0; n < lingerLimit; {
 		b, err := c.s.readBorrow(1 << minReadBits)
 		if err != nil {
@@ -199,7 +200,7 @@ func (c *Conn) drop(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended.Load() {
-		c.closing.Fail(cause)
+		c.more().closing.Fail(cause)
 		c.endLocked(true)
 	}
 }
@@ -227,8 +228,8 @@ func (c *Conn) closeTimedOut() {
 	if c.ended.Load() || c.extra.closeTimer == nil {
 		return
 	}
-	if c.closing.State() != protocol.StateClosed {
-		c.closing.Fail(ErrCloseTimeout)
+	if c.more().closing.State() != protocol.StateClosed {
+		c.more().closing.Fail(ErrCloseTimeout)
 	}
 	c.endLocked(true)
 }
@@ -241,7 +242,7 @@ func (c *Conn) endLocked(hard bool) {
 		return
 	}
 	c.ended.Store(true)
-	c.err = c.closing.Err()
+	c.err = c.ending()
 	c.stopCloseTimer()
 	c.stopKeepAlive()
 	c.notify()
@@ -266,10 +267,12 @@ func (c *Conn) cleanUp() {
 	}
 	c.cleaned = true
 	c.unsent(0)
-	c.readWatch.clear(c.s)
-	c.writeWatch.clear(c.s)
-	c.dropPart()
-	if !c.lent {
+	c.readWatch.clear(c.s, reads)
+	c.writeWatch.clear(c.s, writes)
+	if c.hasPart() {
+		c.takePart(nil, slices.Grow)
+	}
+	if c.loose == nil || !c.loose.lent {
 		c.dropBuf()
 	}
 	c.recv.Close()

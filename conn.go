@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,30 +31,24 @@ type Conn struct {
 
 	// Read side, owned by the goroutine that set reading.
 	reading   atomic.Uint32 // readFree, readHeld, readAwaited
-	waiting   atomic.Bool   // a read waits for the peer
 	received  atomic.Uint32 // reads that brought something, for KeepAlive
+	waiting   atomic.Bool   // a read waits for the peer
 	sizeBits  uint8         // of the next read buffer
 	owesFlush bool          // the reader queued frames that nobody writes yet
 	skip      bool          // the rest of the current message is not wanted
-	partType  MessageType   // of part
 	buf       []byte        // borrowed; buf[off:] is still to be worked through
 	off       int
-	lent      bool           // messages of the last batch lie in buf
-	part      []byte         // a message cut short by the end of a context, borrowed
-	batch     [][]byte       // borrowed for messages of the last batch
-	reader    *messageReader // has the right to read the current message
 	recv      protocol.Receiver
 	readWatch watch
+	loose     *loose
 
 	// Everything below is guarded by mu, which is never held while waiting.
 	mu         sync.Mutex
-	flushing   bool           // somebody is writing, and will look at out again
-	ended      atomic.Bool    // the transport is closed; written under mu
-	cleaned    bool           // what the connection held is given back
-	writer     *messageWriter // has the right to send fragments
-	out        []byte         // frames to be written next, borrowed
+	ended      atomic.Bool // the transport is closed; written under mu
+	flushing   bool        // somebody is writing, and will look at out again
+	cleaned    bool        // what the connection held is given back
+	out        []byte      // frames to be written next, borrowed
 	send       protocol.Sender
-	closing    protocol.ClosingHandshake
 	err        error         // why nothing can be written any more
 	changed    chan struct{} // closed when a waiter should look again; nil: nobody waits
 	writeWatch watch         // owned by the goroutine that set flushing
@@ -84,13 +77,24 @@ type config struct {
 
 // extra is what few connections need, and those not all the time.
 type extra struct {
+	closing    protocol.ClosingHandshake
 	closeTimer *time.Timer
 	keepAlive  *keepAlive
 	pings      []*pingWaiter
 	pingSeq    uint64
-	pong       []byte    // the latest ping to answer, while out is full
-	refilled   time.Time // control budget
-	unsent     int       // bytes that were queued and never left
+	pong       []byte         // the latest ping to answer, while out is full
+	refilled   time.Time      // control budget
+	unsent     int            // bytes that were queued and never left
+	writer     *messageWriter // has the right to send fragments
+}
+
+// loose is what the read side holds beside its buffer, if anything.
+type loose struct {
+	part     []byte         // a message cut short by the end of a context, borrowed
+	partType MessageType    // of part; 0: none
+	batch    [][]byte       // borrowed for messages of the last batch
+	lent     bool           // messages of the last batch lie in these, or in buf
+	reader   *messageReader // has the right to read the current message
 }
 
 // Sizes in bytes.
@@ -140,7 +144,6 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 		recv:     *protocol.NewReceiver(role, po),
 		send:     *protocol.NewSender(role, po),
 	}
-	c.writeWatch.write = true
 	if len(early) > 0 {
 		c.buf = append(bufpool.Get(len(early))[:0], early...)
 	}
@@ -149,8 +152,6 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	}
 	return c
 }
-
-const roleServer = protocol.RoleServer
 
 // Most connections of a server look like this one.
 var plainServer = config{
@@ -254,62 +255,10 @@ func (c *Conn) more() *extra {
 	return c.extra
 }
 
-// watch ties one direction of the transport to a context: when the context
-// ends, it sets a deadline that has passed. The tie is kept as long as calls
-// come with the same context, so that they cost nothing.
-type watch struct {
-	done  <-chan struct{}
-	stop  func() bool
-	write bool // the direction
-}
-
-// set ties the direction to ctx. It returns an error when ctx has ended
-// already.
-func (w *watch) set(ctx context.Context, s transport) error {
-	done := ctx.Done()
-	if done != w.done {
-		w.clear(s)
-		if done != nil {
-			write := w.write
-			w.done = done
-			w.stop = context.AfterFunc(ctx, func() { setDeadline(s, write, past) })
-		}
-	}
-	if done == nil {
+// ending returns how the connection ended, nil while it has not. c.mu is held.
+func (c *Conn) ending() error {
+	if c.extra == nil {
 		return nil
 	}
-	select {
-	case <-done:
-		return contextError(ctx, w.op())
-	default:
-		return nil
-	}
-}
-
-// clear unties the direction. When the context had ended, its deadline is
-// taken back; should it be set once more after that, the operation it disturbs
-// sees that its own context lives and goes on.
-func (w *watch) clear(s transport) {
-	if w.done == nil {
-		return
-	}
-	if !w.stop() {
-		setDeadline(s, w.write, time.Time{})
-	}
-	w.done, w.stop = nil, nil
-}
-
-func (w *watch) op() string {
-	if w.write {
-		return "write"
-	}
-	return "read"
-}
-
-func setDeadline(s transport, write bool, t time.Time) {
-	if write {
-		s.SetWriteDeadline(t)
-	} else {
-		s.SetReadDeadline(t)
-	}
+	return c.extra.closing.Err()
 }

@@ -19,7 +19,15 @@ import (
 // awaitTurn waits until a message may be queued: no fragmented message is open
 // and not too much is queued. c.mu is held, and released while waiting.
 func (c *Conn) awaitTurn(ctx context.Context) error {
-	return c.await(ctx, func() bool { return c.writer == nil && c.hasRoom() })
+	if c.err == nil && c.mayBegin() && ctx.Done() == nil {
+		return nil
+	}
+	return c.await(ctx, (*Conn).mayBegin)
+}
+
+// mayBegin reports whether a new message may be queued. c.mu is held.
+func (c *Conn) mayBegin() bool {
+	return c.hasRoom() && (c.extra == nil || c.extra.writer == nil)
 }
 
 // hasRoom reports whether more may be queued. c.mu is held.
@@ -27,7 +35,7 @@ func (c *Conn) hasRoom() bool { return !c.flushing || len(c.out) < highWater }
 
 // await waits for a condition, as long as ctx lives and writing is possible.
 // c.mu is held, and released while waiting.
-func (c *Conn) await(ctx context.Context, ready func() bool) error {
+func (c *Conn) await(ctx context.Context, ready func(*Conn) bool) error {
 	done := ctx.Done()
 	for {
 		if c.err != nil {
@@ -40,7 +48,7 @@ func (c *Conn) await(ctx context.Context, ready func() bool) error {
 			default:
 			}
 		}
-		if ready() {
+		if ready(c) {
 			return nil
 		}
 		changed := c.change()
@@ -69,14 +77,21 @@ func (c *Conn) flushWith(ctx context.Context, tail []byte, own bool) error {
 	batch := c.takeOut()
 	c.flushing = true
 	c.mu.Unlock()
-	n, err := c.transmit(ctx, batch, tail)
-	unsent := len(batch) + len(tail) - n
+	n, err := c.s.tryWrite(batch)
+	if err == nil && (n < len(batch) || tail != nil) {
+		n, err = c.transmit(ctx, batch, tail, n)
+	}
+	total := len(batch) + len(tail)
 	bufpool.Put(batch)
 	c.mu.Lock()
 	if err != nil {
-		err = c.writeFailed(ctx, err, unsent, own && n == 0 && !c.send.Coding())
+		err = c.writeFailed(ctx, err, total-n, own && n == 0 && !c.send.Coding())
 	}
-	c.flushOthers()
+	if len(c.out) > 0 {
+		c.flushOthers()
+	} else {
+		c.endFlush()
+	}
 	return err
 }
 
@@ -123,7 +138,7 @@ func (c *Conn) flushOthers() {
 func (c *Conn) flushRest(batch []byte, n int) {
 	ctx := context.Background()
 	for {
-		m, err := c.transmit(ctx, batch[n:], nil)
+		m, err := c.write(ctx, batch[n:])
 		unsent := len(batch) - n - m
 		bufpool.Put(batch)
 		c.mu.Lock()
@@ -160,24 +175,31 @@ func (c *Conn) flushAside() {
 	c.flushOthers()
 }
 
-// transmit writes batch and then tail, and returns how many bytes of both left.
-func (c *Conn) transmit(ctx context.Context, batch, tail []byte) (int, error) {
-	n, err := c.write(ctx, batch)
+// transmit writes batch[n:], n bytes having left already, and then tail. It
+// returns how many bytes of both have left in the end.
+func (c *Conn) transmit(ctx context.Context, batch, tail []byte, n int) (int, error) {
+	m, err := c.write(ctx, batch[n:])
+	n += m
 	if err != nil || tail == nil {
 		return n, err
 	}
-	m, err := c.write(ctx, tail)
+	m, err = c.s.tryWrite(tail)
+	n += m
+	if err != nil {
+		return n, err
+	}
+	m, err = c.write(ctx, tail[m:])
 	return n + m, err
 }
 
-// write writes p: what the transport takes at once without further ado, and
-// the rest under a deadline and under ctx.
+// write writes p, however long the transport takes, under a deadline and under
+// ctx.
 func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
-	if n, err = c.s.tryWrite(p); err != nil || n == len(p) {
-		return n, err
+	if len(p) == 0 {
+		return 0, nil
 	}
-	if err := c.writeWatch.set(ctx, c.s); err != nil {
-		return n, err
+	if err := c.writeWatch.set(ctx, c.s, writes); err != nil {
+		return 0, err
 	}
 	defer c.s.SetWriteDeadline(time.Time{})
 	for n < len(p) {
@@ -211,21 +233,21 @@ func (c *Conn) writeFailed(ctx context.Context, err error, unsent int, harmless 
 	switch {
 	case c.ended.Load():
 		c.unsent(unsent)
-		return c.closing.Err()
+		return c.ending()
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		if harmless {
 			return err
 		}
 		err = fmt.Errorf("%w: %w", ErrHalfWritten, err)
 		c.unsent(unsent)
-		c.closing.Fail(err)
+		c.more().closing.Fail(err)
 		c.endLocked(true)
 		return err
 	case errors.Is(err, ErrWriteTimeout):
 		c.unsent(unsent)
-		c.closing.Fail(err)
+		c.more().closing.Fail(err)
 		c.endLocked(true)
-		return c.closing.Err()
+		return c.ending()
 	}
 	// The peer takes no more. What it sent before may still be read, so the
 	// ending is left to the reader.
@@ -271,7 +293,7 @@ func (c *Conn) queueClose(cl protocol.Close) error {
 	if err != nil {
 		return err
 	}
-	c.closing.Sent(cl)
+	c.more().closing.Sent(cl)
 	c.err = protocol.ErrCloseSent
 	c.startCloseTimer(c.conf.closeTimeout)
 	c.notify()

@@ -26,7 +26,7 @@ type pingWaiter struct {
 func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	w := &pingWaiter{rtt: make(chan time.Duration, 1)}
 	c.mu.Lock()
-	if err := c.await(ctx, c.hasRoom); err != nil {
+	if err := c.await(ctx, (*Conn).hasRoom); err != nil {
 		c.mu.Unlock()
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/protocol"
 )
 
 // Prepared is a message that is sent to many connections. Its frame is built
@@ -47,7 +48,7 @@ type sharer interface {
 // frame returns the frame to send on c, nil when c has to build its own. c.mu
 // is held.
 func (m *Prepared) frame(c *Conn) ([]byte, error) {
-	if c.conf.role != roleServer || c.conf.traced {
+	if c.conf.role != protocol.RoleServer || c.conf.traced {
 		return nil, nil
 	}
 	if !c.send.Coding() {

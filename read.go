@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
-	"github.com/lariat-go/websocket/protocol"
 )
 
 // Read returns the next message. The bytes belong to the caller. It is
@@ -23,12 +22,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // is the end of the connection and is returned by all later calls as well: a
 // [*CloseError], which tells who closed with which code, or what went wrong.
 func (c *Conn) Append(ctx context.Context, dst []byte) (MessageType, []byte, error) {
-	if err := c.beginRead(); err != nil {
-		return 0, dst, err
-	}
-	t, dst, err := c.appendMessage(ctx, dst, slices.Grow)
-	c.endRead()
-	return t, dst, err
+	return c.appendMessage(ctx, dst, slices.Grow, false)
 }
 
 // ReadBatch waits for the next message and appends it to dst, together with
@@ -44,7 +38,7 @@ func (c *Conn) ReadBatch(ctx context.Context, dst []Message) ([]Message, error) 
 		return dst, err
 	}
 	dst, err := c.appendBatch(ctx, dst)
-	c.lent = true
+	c.loosen().lent = true
 	c.endRead()
 	return dst, err
 }
@@ -76,48 +70,65 @@ const (
 	readAwaited // and Close waits for it to stop
 )
 
-// beginRead takes the right to read.
+// beginRead takes the right to read, and lets go of what the last read lent.
 func (c *Conn) beginRead() error {
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
 		return ErrConcurrentRead
 	}
-	if c.ended.Load() {
-		c.mu.Lock()
-		c.lent = false
-		c.dropBatch()
-		c.dropBuf()
-		c.mu.Unlock()
-		c.endRead()
-		return c.closeError()
-	}
-	if c.lent {
-		c.lent = false
-		c.dropBatch()
-	}
-	if c.reader != nil {
-		c.skip = !c.reader.final
-		c.reader = nil
+	if c.loose != nil || c.ended.Load() {
+		return c.beginLoose()
 	}
 	return nil
 }
 
+// beginLoose is the less common part of beginRead.
+func (c *Conn) beginLoose() error {
+	ended := c.ended.Load()
+	if ended {
+		// The buffers may be given back by somebody else at this moment.
+		c.mu.Lock()
+		defer c.mu.Unlock()
+	}
+	if l := c.loose; l != nil {
+		c.dropBatch()
+		if l.reader != nil {
+			c.skip = !l.reader.final
+			l.reader = nil
+		}
+		if l.partType == 0 && cap(l.batch) == 0 {
+			c.loose = nil
+		}
+	}
+	if !ended {
+		return nil
+	}
+	c.dropBuf()
+	c.leaveRead()
+	return c.ending()
+}
+
 // dropBatch gives back what the last batch was read into.
 func (c *Conn) dropBatch() {
-	for _, b := range c.batch {
+	for _, b := range c.loose.batch {
 		bufpool.Put(b)
 	}
-	c.batch = c.batch[:0]
+	c.loose.batch, c.loose.lent = c.loose.batch[:0], false
 }
 
 // endRead gives the right to read back.
 func (c *Conn) endRead() {
-	awaited := c.reading.Swap(readFree) == readAwaited
-	if awaited || c.ended.Load() {
+	if c.reading.Swap(readFree) == readAwaited || c.ended.Load() {
 		c.mu.Lock()
-		c.notify()
-		c.cleanUp()
+		c.leaveRead()
 		c.mu.Unlock()
 	}
+}
+
+// leaveRead is endRead for one who holds c.mu.
+func (c *Conn) leaveRead() {
+	c.reading.Store(readFree)
+	c.notify()
+	c.cleanUp()
 }
 
 // closeError returns how the connection ended. It is only asked for after the
@@ -125,35 +136,80 @@ func (c *Conn) endRead() {
 func (c *Conn) closeError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closing.Err()
+	return c.ending()
 }
 
-// appendMessage appends the next message to dst. grow makes room.
-func (c *Conn) appendMessage(ctx context.Context, dst []byte, grow growFunc) (MessageType, []byte, error) {
-	start := len(dst)
-	t := MessageType(0)
-	if c.partType != 0 {
-		t, dst = c.partType, append(grow(dst, len(c.part)), c.part...)
-		c.dropPart()
+// loosen returns the loose part of the read side.
+func (c *Conn) loosen() *loose {
+	if c.loose == nil {
+		c.loose = &loose{}
 	}
-	for {
-		ev, err := c.next(ctx)
-		if err == nil {
-			t = ev.Opcode
-			dst = append(grow(dst, len(ev.Data)), ev.Data...)
-			final := ev.Final
-			if !final && c.off == len(c.buf) {
-				dst, final, err = c.appendDirect(ctx, dst, start, grow)
-			}
-			if final {
-				return t, dst, nil
-			}
+	return c.loose
+}
+
+// hasPart reports whether a message is kept that was cut short.
+func (c *Conn) hasPart() bool { return c.loose != nil && c.loose.partType != 0 }
+
+// appendMessage appends the next message to dst. grow makes room; held says
+// that the caller has the right to read. It waits not far down from the user's
+// call, since a stack that has grown is all that a waiting connection holds.
+func (c *Conn) appendMessage(ctx context.Context, dst []byte, grow growFunc, held bool) (t MessageType, _ []byte, err error) {
+	if !held {
+		if err := c.beginRead(); err != nil {
+			return 0, dst, err
 		}
-		if err != nil {
-			if t != 0 && !c.ended.Load() {
-				c.keepPart(t, dst[start:])
+	}
+	start := len(dst)
+	if c.hasPart() {
+		t, dst = c.takePart(dst, grow)
+	}
+	var final bool
+	for {
+		t, dst, final, err = c.takeMessage(t, dst, grow)
+		if err != nil || final {
+			break
+		}
+		if t != 0 && c.large() {
+			dst, final, err = c.appendDirect(ctx, dst, start, grow)
+		} else {
+			err = c.fill(ctx)
+		}
+		if err != nil || final {
+			break
+		}
+	}
+	if err != nil {
+		if t != 0 && !c.ended.Load() {
+			c.keepPart(t, dst[start:])
+		}
+		t, dst = 0, dst[:start]
+	}
+	if !held {
+		c.endRead()
+	}
+	return t, dst, err
+}
+
+// takeMessage appends to dst what the read buffer holds of a message. t is its
+// type, as far as it is known. It never waits.
+func (c *Conn) takeMessage(t MessageType, dst []byte, grow growFunc) (_ MessageType, _ []byte, final bool, err error) {
+	for {
+		n, ev, ok, err := c.recv.Next(c.buf[c.off:])
+		c.off += n
+		switch {
+		case err != nil:
+			return t, dst, false, c.violated(err)
+		case !ok:
+			return t, dst, false, nil
+		case c.wanted(&ev):
+			t, dst = ev.Opcode, append(grow(dst, len(ev.Data)), ev.Data...)
+			if ev.Final {
+				return t, dst, true, nil
 			}
-			return 0, dst[:start], err
+		default:
+			if err := c.control(&ev); err != nil {
+				return t, dst, false, err
+			}
 		}
 	}
 }
@@ -165,11 +221,8 @@ type growFunc func(p []byte, n int) []byte
 // is plain payload that does not fit the read buffer. dst grows with what has
 // come, never with what was announced.
 func (c *Conn) appendDirect(ctx context.Context, dst []byte, start int, grow growFunc) (_ []byte, final bool, err error) {
-	for {
-		rest, coded := c.recv.Payload()
-		if coded || rest <= int64(1)<<c.sizeBits {
-			return dst, false, nil
-		}
+	for c.large() {
+		rest, _ := c.recv.Payload()
 		if room := int64(cap(dst) - len(dst)); room < min(rest, minDirect) {
 			dst = grow(dst, int(min(rest, max(int64(len(dst)-start), minDirect))))
 		}
@@ -188,19 +241,31 @@ func (c *Conn) appendDirect(ctx context.Context, dst []byte, start int, grow gro
 			return dst, true, nil
 		}
 	}
+	return dst, false, nil
+}
+
+// large reports whether the rest of the current frame is better read to where
+// it is wanted than through a read buffer.
+func (c *Conn) large() bool {
+	rest, coded := c.recv.Payload()
+	return !coded && rest > int64(1)<<c.sizeBits
 }
 
 // keepPart keeps what has come of a message until somebody reads again.
 func (c *Conn) keepPart(t MessageType, p []byte) {
-	c.partType = t
-	c.part = append(bufpool.Get(len(p))[:0], p...)
+	l := c.loosen()
+	l.partType = t
+	l.part = append(bufpool.Get(len(p))[:0], p...)
 }
 
-func (c *Conn) dropPart() {
-	if c.part != nil {
-		bufpool.Put(c.part)
-	}
-	c.part, c.partType = nil, 0
+// takePart appends what was kept of a message to dst.
+func (c *Conn) takePart(dst []byte, grow growFunc) (MessageType, []byte) {
+	l := c.loose
+	t := l.partType
+	dst = append(grow(dst, len(l.part)), l.part...)
+	bufpool.Put(l.part)
+	l.part, l.partType = nil, 0
+	return t, dst
 }
 
 // appendBatch appends the messages that one read of the transport brings.
@@ -216,14 +281,14 @@ func (c *Conn) appendBatch(ctx context.Context, dst []Message) ([]Message, error
 			}
 			return dst, err
 		}
-		if c.partType == 0 {
+		if !c.hasPart() {
 			if err = c.fill(ctx); err != nil {
 				return dst, err
 			}
 			continue
 		}
-		t, p, err := c.appendMessage(ctx, bufpool.Get(minDirect)[:0], bufpool.Grow)
-		c.batch = append(c.batch, p)
+		t, p, err := c.appendMessage(ctx, bufpool.Get(minDirect)[:0], bufpool.Grow, true)
+		c.loose.batch = append(c.loose.batch, p)
 		if err != nil {
 			return dst, err
 		}
@@ -237,7 +302,7 @@ func (c *Conn) appendBatch(ctx context.Context, dst []Message) ([]Message, error
 // takeWhole appends what the read buffer holds of whole messages, and stops at
 // one that is not.
 func (c *Conn) takeWhole(dst []Message) ([]Message, error) {
-	for c.partType == 0 {
+	for !c.hasPart() {
 		n, ev, ok, err := c.recv.Next(c.buf[c.off:])
 		c.off += n
 		switch {
@@ -245,17 +310,15 @@ func (c *Conn) takeWhole(dst []Message) ([]Message, error) {
 			return dst, c.violated(err)
 		case !ok:
 			return dst, nil
-		case ev.Kind != protocol.EventData:
+		case !c.wanted(&ev):
 			if err := c.control(&ev); err != nil {
 				return dst, err
 			}
-		case c.skip:
-			c.skip = !ev.Final
 		case ev.First && ev.Final && c.conf.codec == nil:
 			dst = append(dst, Message{ev.Opcode, ev.Data})
 		case ev.First && ev.Final:
 			p := append(bufpool.Get(len(ev.Data))[:0], ev.Data...)
-			c.batch = append(c.batch, p)
+			c.loosen().batch = append(c.loose.batch, p)
 			dst = append(dst, Message{ev.Opcode, p})
 		default:
 			c.keepPart(ev.Opcode, ev.Data)

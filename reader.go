@@ -1,9 +1,9 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"io"
+	"slices"
 )
 
 // Reader waits for the next message and returns its type and a reader for its
@@ -18,11 +18,10 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	}
 	defer c.endRead()
 	r := &messageReader{c: c, ctx: ctx}
-	if c.partType != 0 {
-		t := c.partType
-		r.rest = bytes.Clone(c.part)
-		c.dropPart()
-		c.reader = r
+	if c.hasPart() {
+		t, p := c.takePart(nil, slices.Grow)
+		r.rest = p
+		c.loose.reader = r
 		return t, r, nil
 	}
 	ev, err := c.next(ctx)
@@ -30,7 +29,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	r.rest, r.final = ev.Data, ev.Final
-	c.reader = r
+	c.loosen().reader = r
 	return ev.Opcode, r, nil
 }
 
@@ -51,7 +50,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	defer c.endRead()
 	for len(r.rest) == 0 {
 		if r.final {
-			c.reader = nil
+			c.loose = nil
 			return 0, io.EOF
 		}
 		if len(p) == 0 {
@@ -91,10 +90,11 @@ func (c *Conn) resumeRead(r *messageReader) error {
 		return ErrConcurrentRead
 	}
 	var err error
+	current := c.loose != nil && c.loose.reader == r
 	switch {
-	case c.reader != r && r.final && len(r.rest) == 0:
+	case !current && r.final && len(r.rest) == 0:
 		err = io.EOF
-	case c.reader != r:
+	case !current:
 		err = ErrReaderStale
 	case c.ended.Load():
 		err = c.closeError()

@@ -22,17 +22,20 @@ func (c *Conn) next(ctx context.Context) (protocol.Event, error) {
 			return ev, c.violated(err)
 		case !ok:
 			err = c.fill(ctx)
-		case ev.Kind != protocol.EventData:
-			err = c.control(&ev)
-		case c.skip:
-			c.skip = !ev.Final
-		default:
+		case c.wanted(&ev):
 			return ev, nil
+		default:
+			err = c.control(&ev)
 		}
 		if err != nil {
 			return ev, err
 		}
 	}
+}
+
+// wanted reports whether an event is for the one who reads messages.
+func (c *Conn) wanted(ev *protocol.Event) bool {
+	return ev.Kind == protocol.EventData && !c.skip
 }
 
 // fill waits for the peer and reads into a buffer. Everything read before has
@@ -83,7 +86,7 @@ func (c *Conn) beforeWait(ctx context.Context) error {
 		c.owesFlush = false
 		c.flushAside()
 	}
-	if err := c.readWatch.set(ctx, c.s); err != nil {
+	if err := c.readWatch.set(ctx, c.s, reads); err != nil {
 		return err
 	}
 	c.waiting.Store(true)
@@ -108,10 +111,10 @@ func (c *Conn) readError(ctx context.Context, err error) error {
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		c.closing.EOF(err)
+		c.more().closing.EOF(err)
 		c.endLocked(false)
 	}
-	err = c.closing.Err()
+	err = c.ending()
 	c.mu.Unlock()
 	return err
 }
@@ -134,8 +137,8 @@ func (c *Conn) dropBuf() {
 	}
 }
 
-// control deals with a control frame. The error is the ending of the
-// connection, after a close frame.
+// control deals with an event that is not for the one who reads messages. The
+// error is the ending of the connection, after a close frame.
 func (c *Conn) control(ev *protocol.Event) error {
 	switch ev.Kind {
 	case protocol.EventPing:
@@ -150,6 +153,8 @@ func (c *Conn) control(ev *protocol.Event) error {
 			c.conf.onPong(ev.Data)
 		}
 		c.answered(ev.Data)
+	case protocol.EventData:
+		c.skip = !ev.Final // a message that is not wanted ends
 	case protocol.EventClose:
 		return c.closeReceived(protocol.Close{Code: ev.Code, Reason: ev.Reason})
 	}

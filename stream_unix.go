@@ -53,7 +53,7 @@ func newSocketStream(c net.Conn, sc syscall.Conn) Stream {
 		return plainStream{c}
 	}
 	s := &socketStream{Conn: c, raw: raw}
-	s.onRead, s.onWrite = s.readReady, s.writeReady
+	s.onRead, s.onWrite = s.readReady(), s.writeReady()
 	return s
 }
 
@@ -69,26 +69,32 @@ func (s *socketStream) readBorrow(size int) ([]byte, error) {
 	return buf, err
 }
 
-// readReady reads once and reports whether the wait is over. Go's poller tells
-// of readiness by edges: what is there has to be read until the kernel has no
-// more, or the next call would wait for an edge that has passed.
-func (s *socketStream) readReady(fd uintptr) bool {
-	buf := bufpool.Get(s.size)
-	n, err := retryRead(int(fd), buf)
-	if n > 0 {
-		s.rbuf = buf[:n]
+// readReady returns the function that reads once and reports whether the wait
+// is over. Go's poller tells of readiness by edges: what is there has to be
+// read until the kernel has no more, or the next call would wait for an edge
+// that has passed.
+func (s *socketStream) readReady() func(fd uintptr) bool {
+	return func(fd uintptr) bool {
+		buf := bufpool.Get(s.size)
+		n, err := syscall.Read(int(fd), buf)
+		for err == syscall.EINTR {
+			n, err = syscall.Read(int(fd), buf)
+		}
+		if n > 0 {
+			s.rbuf = buf[:n]
+			return true
+		}
+		bufpool.Put(buf)
+		if err == syscall.EAGAIN {
+			return false
+		}
+		if err == nil {
+			s.rerr = io.EOF
+		} else {
+			s.rerr = s.opError("read", err)
+		}
 		return true
 	}
-	bufpool.Put(buf)
-	if err == syscall.EAGAIN {
-		return false
-	}
-	if err == nil {
-		s.rerr = io.EOF
-	} else {
-		s.rerr = s.opError("read", err)
-	}
-	return true
 }
 
 func (s *socketStream) tryWrite(p []byte) (int, error) {
@@ -99,37 +105,34 @@ func (s *socketStream) tryWrite(p []byte) (int, error) {
 		err = s.werr
 	}
 	s.wbuf, s.werr = nil, nil
+	if isTimeout(err) {
+		err = nil // a deadline left behind by a context: the caller sets its own
+	}
 	return n, err
 }
 
-// writeReady writes until the kernel takes no more, and never waits.
-func (s *socketStream) writeReady(fd uintptr) bool {
-	for len(s.wbuf) > 0 {
-		n, err := syscall.Write(int(fd), s.wbuf)
-		switch {
-		case n > 0:
-			s.wbuf = s.wbuf[n:]
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN:
-			return true
-		default:
-			s.werr = s.opError("write", err)
-			return true
+// writeReady returns the function that writes until the kernel takes no more,
+// and never waits.
+func (s *socketStream) writeReady() func(fd uintptr) bool {
+	return func(fd uintptr) bool {
+		for len(s.wbuf) > 0 {
+			n, err := syscall.Write(int(fd), s.wbuf)
+			switch {
+			case n > 0:
+				s.wbuf = s.wbuf[n:]
+			case err == syscall.EINTR:
+			case err == syscall.EAGAIN:
+				return true
+			default:
+				s.werr = s.opError("write", err)
+				return true
+			}
 		}
+		return true
 	}
-	return true
 }
 
 func (s *socketStream) opError(op string, err error) error {
 	a := s.LocalAddr()
 	return &net.OpError{Op: op, Net: a.Network(), Source: a, Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
-}
-
-func retryRead(fd int, p []byte) (int, error) {
-	for {
-		n, err := syscall.Read(fd, p)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
 }

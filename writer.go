@@ -28,7 +28,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error
 	if err := c.awaitTurn(ctx); err != nil {
 		return nil, err
 	}
-	c.writer = w
+	c.more().writer = w
 	w.stop = context.AfterFunc(ctx, w.abandon)
 	return w, nil
 }
@@ -85,7 +85,7 @@ func (w *messageWriter) Close() error {
 func (w *messageWriter) send(final bool) {
 	c := w.c
 	c.mu.Lock()
-	err := c.await(w.ctx, c.hasRoom)
+	err := c.await(w.ctx, (*Conn).hasRoom)
 	if err == nil {
 		own := len(c.out) == 0
 		c.out = bufpool.Grow(c.out, len(w.buf)+frame.MaxHeaderSize)
@@ -127,8 +127,8 @@ func (w *messageWriter) end(err error) {
 	}
 	c := w.c
 	c.mu.Lock()
-	if c.writer == w {
-		c.writer = nil
+	if c.extra.writer == w {
+		c.extra.writer = nil
 		c.notify()
 	}
 	c.mu.Unlock()

@@ -1,0 +1,68 @@
+package websocket
+
+import (
+	"context"
+	"time"
+)
+
+// watch ties one direction of the transport to a context: when the context
+// ends, it sets a deadline that has passed. The tie is kept as long as calls
+// come with the same context, so that they cost nothing. The zero value is tied
+// to nothing.
+type watch struct{ *tie }
+
+type tie struct {
+	done <-chan struct{}
+	stop func() bool
+}
+
+// The two directions of a transport.
+const (
+	reads  direction = "read"
+	writes direction = "write"
+)
+
+type direction string
+
+func (d direction) setDeadline(s transport, t time.Time) {
+	if d == writes {
+		s.SetWriteDeadline(t)
+	} else {
+		s.SetReadDeadline(t)
+	}
+}
+
+// set ties the direction to ctx. It returns an error when ctx has ended
+// already.
+func (w *watch) set(ctx context.Context, s transport, d direction) error {
+	done := ctx.Done()
+	if w.tie == nil && done == nil {
+		return nil
+	}
+	if w.tie == nil || w.done != done {
+		w.clear(s, d)
+		if done == nil {
+			return nil
+		}
+		w.tie = &tie{done, context.AfterFunc(ctx, func() { d.setDeadline(s, past) })}
+	}
+	select {
+	case <-done:
+		return contextError(ctx, string(d))
+	default:
+		return nil
+	}
+}
+
+// clear unties the direction. When the context had ended, its deadline is
+// taken back; should it be set once more after that, the operation it disturbs
+// sees that its own context lives and goes on.
+func (w *watch) clear(s transport, d direction) {
+	if w.tie == nil {
+		return
+	}
+	if !w.stop() {
+		d.setDeadline(s, time.Time{})
+	}
+	w.tie = nil
+}
