@@ -48,9 +48,11 @@ type Close struct {
 type ClosingHandshake struct {
 	sent, received       Close
 	cause                error
+	owed                 frame.StatusCode // for a violation; 0: there was none
 	hasSent, hasReceived bool
 	remoteFirst          bool
-	ended                bool // the transport ended or broke
+	ended                bool // nothing more comes
+	broken               bool // nothing more can be sent
 }
 
 // Sent says that a close frame was sent.
@@ -69,27 +71,35 @@ func (h *ClosingHandshake) Received(c Close) {
 }
 
 // Fail says that the connection can't go on: the peer broke the protocol, when
-// cause is or wraps a [frame.Violation], or the transport broke. What comes
-// after both close frames has no say, nor has a nil cause.
+// cause is or wraps a [frame.Violation], or the transport can't be used any
+// more, as after a failed write or a timeout. What comes after both close
+// frames is not told by Err. A nil cause does nothing.
 func (h *ClosingHandshake) Fail(cause error) {
-	if cause == nil || h.cause != nil || h.complete() {
+	if cause == nil {
 		return
 	}
-	h.cause = cause
-	if _, ok := h.violation(); !ok {
-		h.ended = true
+	var v frame.Violation
+	if !errors.As(cause, &v) {
+		h.ended, h.broken = true, true
+	}
+	if h.cause == nil && !h.complete() {
+		h.cause = cause
+		if !h.broken {
+			h.owed = v.Status()
+		}
 	}
 }
 
-// EOF says that the transport has ended: nil and [io.EOF] stand for the clean
-// end of the peer's stream, anything else for a transport that broke.
+// EOF says that nothing more comes from the transport: nil and [io.EOF] stand
+// for the clean end of the peer's stream, after which something can still be
+// sent, anything else for a transport that broke.
 func (h *ClosingHandshake) EOF(err error) {
+	if err != nil && !errors.Is(err, io.EOF) {
+		h.Fail(err)
+		return
+	}
 	h.ended = true
-	switch {
-	case h.cause != nil || h.complete():
-	case err != nil && err != io.EOF:
-		h.cause = err
-	case !h.hasReceived:
+	if h.cause == nil && !h.hasReceived {
 		h.cause = io.ErrUnexpectedEOF
 	}
 }
@@ -97,11 +107,6 @@ func (h *ClosingHandshake) EOF(err error) {
 // complete reports whether both close frames have passed: "an endpoint
 // considers the WebSocket connection closed" then (RFC 6455, section 5.5.1).
 func (h *ClosingHandshake) complete() bool { return h.hasSent && h.hasReceived }
-
-func (h *ClosingHandshake) violation() (v frame.Violation, ok bool) {
-	ok = errors.As(h.cause, &v)
-	return v, ok
-}
 
 // State returns how far the ending is. A connection that was failed for a
 // violation is closed as soon as its close frame was sent: there is no answer
@@ -118,14 +123,14 @@ func (h *ClosingHandshake) State() State {
 
 // Reply returns the close frame that is owed to the peer: the status code of a
 // violation, or the echo of the code that came, empty for an empty one. It
-// returns false when none is owed or one was sent already. Call
-// [ClosingHandshake.Sent] when it was sent.
+// returns false when none is owed, when one was sent already, and when the
+// transport broke. Call [ClosingHandshake.Sent] when it was sent.
 func (h *ClosingHandshake) Reply() (Close, bool) {
-	if h.hasSent {
+	switch {
+	case h.hasSent || h.broken:
 		return Close{}, false
-	}
-	if v, ok := h.violation(); ok {
-		return Close{Code: v.Status()}, true
+	case h.owed != 0:
+		return Close{Code: h.owed}, true
 	}
 	return Close{Code: h.received.Code}, h.hasReceived
 }
@@ -173,18 +178,22 @@ type CloseError struct {
 func (e *CloseError) Error() string {
 	var b strings.Builder
 	b.WriteString("websocket: ")
+	var v frame.Violation
+	failed := errors.As(e.Cause, &v) && e.Sent != nil && e.Sent.Code == v.Status()
 	switch {
 	case e.Received != nil && (e.RemoteFirst || e.Sent == nil):
 		fmt.Fprintf(&b, "closed by the peer with %v", e.Received)
 		if e.Sent != nil {
 			fmt.Fprintf(&b, ", answered with %v", e.Sent)
 		}
+	case e.Sent == nil:
+		b.WriteString("connection lost without a close frame")
+	case failed:
+		fmt.Fprintf(&b, "failed with %v", e.Sent)
 	case e.Received != nil:
 		fmt.Fprintf(&b, "closed with %v, the peer answered %v", e.Sent, e.Received)
-	case e.Sent != nil:
-		fmt.Fprintf(&b, "closed with %v, the peer did not answer", e.Sent)
 	default:
-		b.WriteString("connection lost without a close frame")
+		fmt.Fprintf(&b, "closed with %v, the peer did not answer", e.Sent)
 	}
 	if e.Cause != nil {
 		b.WriteString(": ")

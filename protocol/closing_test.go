@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -129,7 +130,7 @@ func TestClosingHandshake(t *testing.T) {
 		{
 			"the answer can't be written",
 			[]step{
-				received(bye, closing, echo(1001)), fail(reset, closed, echo(1001)), eof(nil, echo(1001)),
+				received(bye, closing, echo(1001)), fail(reset, closed, nil), eof(nil, nil),
 			},
 			&protocol.CloseError{Code: 1001, Reason: "bye", Received: &bye, RemoteFirst: true, Cause: reset},
 			`websocket: closed by the peer with 1001 (going away) "bye": read tcp: connection reset by peer`,
@@ -137,7 +138,7 @@ func TestClosingHandshake(t *testing.T) {
 		{
 			"the transport breaks after the peer's close frame",
 			[]step{
-				received(bye, closing, echo(1001)), eof(reset, echo(1001)),
+				received(bye, closing, echo(1001)), eof(reset, nil),
 			},
 			&protocol.CloseError{Code: 1001, Reason: "bye", Received: &bye, RemoteFirst: true, Cause: reset},
 			`websocket: closed by the peer with 1001 (going away) "bye": read tcp: connection reset by peer`,
@@ -156,7 +157,7 @@ func TestClosingHandshake(t *testing.T) {
 				fail(frame.ErrMaskRequired, closing, echo(1002)), sent(*echo(1002), closed), eof(reset, nil),
 			},
 			&protocol.CloseError{Code: 1006, Sent: echo(1002), Cause: frame.ErrMaskRequired},
-			`websocket: closed with 1002 (protocol error), the peer did not answer: frame from a client is not masked (RFC 6455, section 5.1)`,
+			`websocket: failed with 1002 (protocol error): frame from a client is not masked (RFC 6455, section 5.1)`,
 		},
 		{
 			"the peer breaks the protocol and answers our close frame",
@@ -164,16 +165,16 @@ func TestClosingHandshake(t *testing.T) {
 				fail(frame.ErrMaskRequired, closing, echo(1002)), sent(*echo(1002), closed), received(*echo(1002), closed, nil),
 			},
 			&protocol.CloseError{Code: 1002, Sent: echo(1002), Received: echo(1002), Cause: frame.ErrMaskRequired},
-			`websocket: closed with 1002 (protocol error), the peer answered 1002 (protocol error): frame from a client is not masked (RFC 6455, section 5.1)`,
+			`websocket: failed with 1002 (protocol error): frame from a client is not masked (RFC 6455, section 5.1)`,
 		},
 		{
 			"the first violation counts, also a wrapped one",
 			[]step{
 				fail(fmt.Errorf("reading: %w", frame.ErrInvalidUTF8), closing, echo(1007)),
-				fail(frame.ErrMaskRequired, closing, echo(1007)), fail(reset, closing, echo(1007)), sent(*echo(1007), closed),
+				fail(frame.ErrMaskRequired, closing, echo(1007)), sent(*echo(1007), closed), fail(reset, closed, nil),
 			},
 			&protocol.CloseError{Code: 1006, Sent: echo(1007), Cause: fmt.Errorf("reading: %w", frame.ErrInvalidUTF8)},
-			`websocket: closed with 1007 (invalid payload data), the peer did not answer: reading: websocket: text is not valid UTF-8 (RFC 6455, section 8.1)`,
+			`websocket: failed with 1007 (invalid payload data): reading: websocket: text is not valid UTF-8 (RFC 6455, section 8.1)`,
 		},
 		{
 			"a violation after our close frame",
@@ -196,6 +197,22 @@ func TestClosingHandshake(t *testing.T) {
 			[]step{fail(reset, closed, nil), fail(frame.ErrMaskRequired, closed, nil)},
 			&protocol.CloseError{Code: 1006, Cause: reset},
 			`websocket: connection lost without a close frame: read tcp: connection reset by peer`,
+		},
+		{
+			"a violation, but its close frame can't be written",
+			[]step{
+				fail(frame.ErrMessageTooBig, closing, echo(1009)), fail(reset, closed, nil),
+			},
+			&protocol.CloseError{Code: 1006, Cause: frame.ErrMessageTooBig},
+			`websocket: connection lost without a close frame: message is larger than the limit (RFC 6455, section 10.4)`,
+		},
+		{
+			"C7 the peer does not answer our close frame",
+			[]step{
+				sent(done, closing), fail(os.ErrDeadlineExceeded, closed, nil),
+			},
+			&protocol.CloseError{Code: 1006, Sent: &done, Cause: os.ErrDeadlineExceeded},
+			`websocket: closed with 1000 (normal closure), the peer did not answer: i/o timeout`,
 		},
 		{"no cause is no failure", []step{fail(nil, open, nil)}, nil, ""},
 	}

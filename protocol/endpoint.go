@@ -125,14 +125,21 @@ func (e *Endpoint) Output() []byte {
 }
 
 // Send sends the message p, which is copied. The errors are those of
-// [Sender.AppendMessage].
+// [Sender.AppendMessage], and after ReceiveEOF that of Err, here as in the
+// methods that follow.
 func (e *Endpoint) Send(op frame.Opcode, p []byte) (err error) {
+	if e.closing.ended {
+		return e.Err()
+	}
 	e.out, err = e.send.AppendMessage(e.out, op, p)
 	return err
 }
 
 // SendFragment sends a fragment of a message; see [Sender.AppendFragment].
 func (e *Endpoint) SendFragment(op frame.Opcode, p []byte, final bool) (err error) {
+	if e.closing.ended {
+		return e.Err()
+	}
 	e.out, err = e.send.AppendFragment(e.out, op, p, final)
 	return err
 }
@@ -140,16 +147,22 @@ func (e *Endpoint) SendFragment(op frame.Opcode, p []byte, final bool) (err erro
 // Ping sends a ping with at most 125 bytes of payload, which the peer's pong
 // brings back. The errors are those of [Sender.AppendControl].
 func (e *Endpoint) Ping(p []byte) (err error) {
+	if e.closing.ended {
+		return e.Err()
+	}
 	e.out, err = e.send.AppendControl(e.out, frame.OpPing, p)
 	return err
 }
 
-// Close begins the closing handshake, or does nothing but return [ErrCloseSent]
-// when a close frame was sent already. Code 0 without a reason sends the close
+// Close begins the closing handshake. It returns [ErrCloseSent] when a close
+// frame was sent already. Code 0 without a reason sends the close
 // frame without payload. What can't be sent, as 1005 or a reason above
 // [frame.MaxCloseReason] bytes, is refused with the errors of
 // [frame.AppendClose].
 func (e *Endpoint) Close(code frame.StatusCode, reason string) (err error) {
+	if e.closing.ended {
+		return e.Err()
+	}
 	switch {
 	case code == frame.StatusNoStatusRcvd:
 		return frame.ErrCloseStatus

@@ -258,6 +258,13 @@ func TestEndpointEOF(t *testing.T) {
 		receive(t, e, bytes.Clone(h[:i]))
 		e.ReceiveEOF()
 		var ce *protocol.CloseError
+		for _, err := range []error{
+			e.Send(frame.OpText, nil), e.SendFragment(frame.OpText, nil, true), e.Ping(nil), e.Close(1000, ""),
+		} {
+			if !errors.As(err, &ce) || e.Output() != nil {
+				t.Errorf("sent after the end: %v", err)
+			}
+		}
 		if !errors.As(e.Err(), &ce) || ce.Code != 1006 || !errors.Is(ce, io.ErrUnexpectedEOF) || ce.Sent != nil || e.State() != protocol.StateClosed {
 			t.Errorf("F13 after %d bytes: %#v", i, e.Err())
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unicode/utf8"
 
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
@@ -147,7 +146,7 @@ func (r *Receiver) Next(p []byte) (n int, ev Event, ok bool, err error) {
 	default:
 		known = unmaskText(frame.Mask(p[h-4:h]), data, 0)
 	}
-	if !known && !utf8.Valid(data) {
+	if !known && !validText(data) {
 		return n, Event{}, false, r.fail(frame.ErrInvalidUTF8)
 	}
 	ev.Kind, ev.Opcode, ev.First, ev.Final, ev.Data = EventData, op, true, true, data

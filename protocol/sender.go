@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"unicode/utf8"
 
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
@@ -64,7 +63,7 @@ func (s *Sender) AppendMessage(dst []byte, op frame.Opcode, p []byte) ([]byte, e
 	// The server's common case: no key, no codec, nobody listening. Whatever is
 	// unusual is left to the rest.
 	if s.plain && !s.open && !s.closed && len(p) <= 0xFFFF &&
-		(op == frame.OpBinary || op == frame.OpText && (s.skipUTF8 || utf8.Valid(p))) {
+		(op == frame.OpBinary || op == frame.OpText && (s.skipUTF8 || validText(p))) {
 		if len(p) <= 125 {
 			dst = append(dst, 0x80|byte(op), byte(len(p)))
 		} else {
@@ -112,7 +111,7 @@ func (s *Sender) mayBegin(op frame.Opcode, p []byte) error {
 	case s.open:
 		return ErrMessageOpen
 	case op == frame.OpText:
-		if !s.skipUTF8 && !utf8.Valid(p) {
+		if !s.skipUTF8 && !validText(p) {
 			return frame.ErrInvalidUTF8
 		}
 	case op != frame.OpBinary:

@@ -48,5 +48,5 @@ func unmaskText(m frame.Mask, p []byte, offset int) (ascii bool) {
 		seen |= uint64(p[i])
 		k >>= 8 // at most seven bytes are left
 	}
-	return seen&0x8080808080808080 == 0
+	return seen&highBits == 0
 }

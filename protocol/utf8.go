@@ -1,6 +1,39 @@
 package protocol
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// validText is [utf8.Valid], quicker for the short ASCII that most messages
+// are.
+func validText(p []byte) bool { return ascii(p) || utf8.Valid(p) }
+
+const highBits = 0x8080808080808080
+
+// ascii reports whether p has only ASCII. It looks at eight words a turn.
+func ascii(p []byte) bool {
+	for len(p) >= 64 {
+		b := p[:64:64]
+		w := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
+			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:]) |
+			binary.LittleEndian.Uint64(b[32:]) | binary.LittleEndian.Uint64(b[40:]) |
+			binary.LittleEndian.Uint64(b[48:]) | binary.LittleEndian.Uint64(b[56:])
+		if w&highBits != 0 {
+			return false
+		}
+		p = p[64:]
+	}
+	var w uint64
+	for len(p) >= 8 {
+		w |= binary.LittleEndian.Uint64(p)
+		p = p[8:]
+	}
+	for _, b := range p {
+		w |= uint64(b)
+	}
+	return w&highBits == 0
+}
 
 // text checks UTF-8 that comes in pieces. It fails at the first byte that no
 // continuation could make valid, also inside a rune that a piece left
@@ -20,7 +53,7 @@ func (t *text) valid(p []byte) bool {
 		p = p[1:]
 	}
 	i := openRune(p)
-	if !utf8.Valid(p[:i]) {
+	if !validText(p[:i]) {
 		return false
 	}
 	if i == len(p) {
