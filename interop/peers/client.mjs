@@ -4,17 +4,21 @@
 //   "deflate": whether compression must have been agreed on
 //   "skip": names of checks to leave out
 //
-// The server echoes, and obeys the commands that server.mjs does. Prints one
-// JSON object: {"checks": [{"name", "ok", "detail"}]}.
+// The server echoes, and obeys the commands that server.mjs does. Each check
+// connects to URL?NAME. Prints one JSON object:
+// {"checks": [{"name", "ok", "detail"}]}.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
 const [url, json] = process.argv.slice(2);
 const { deflate = false, skip = [], ...options } = JSON.parse(json ?? "{}");
 
+let current; // name of the check that runs
+const target = () => `${url}?${encodeURIComponent(current)}`;
+
 // open connects and keeps what comes, so that nothing is missed between waits.
 async function open(more = {}) {
-  const ws = new WebSocket(url, "echo", { perMessageDeflate: deflate, handshakeTimeout: 10_000, ...options, ...more });
+  const ws = new WebSocket(target(), "echo", { perMessageDeflate: deflate, handshakeTimeout: 10_000, ...options, ...more });
   const queue = [];
   let wake = () => {};
   ws.on("message", (data, isBinary) => {
@@ -53,7 +57,7 @@ async function echo(ws, data, isBinary) {
 async function closed(ws, code, reason) {
   const got = await ws.ended;
   equal(got.code, code, "code");
-  equal(got.reason, reason, "reason");
+  if (reason !== undefined) equal(got.reason, reason, "reason"); // a server need not echo ours
 }
 
 // compressible bytes that don't repeat within a small window
@@ -80,13 +84,13 @@ const checks = {
       await echo(ws, text, false);
     }
     ws.close(1000, "bye");
-    await closed(ws, 1000, "bye");
+    await closed(ws, 1000);
   },
   async binary() {
     const ws = await open();
     for (const n of [0, 1, 125, 126, 65_535, 65_536]) await echo(ws, bytes(n), true);
     ws.close(4000, "bye");
-    await closed(ws, 4000, "bye");
+    await closed(ws, 4000);
   },
   async "1 MiB"() {
     const ws = await open();
@@ -141,11 +145,10 @@ const checks = {
     const error = once(ws, "error");
     ws.send("bad-utf8");
     equal((await error)[0].code, "WS_ERR_INVALID_UTF8", "error");
-    ws.terminate();
     await ws.ended;
   },
   async "wrong Origin"() {
-    const ws = new WebSocket(url, { ...options, origin: "http://elsewhere.example" });
+    const ws = new WebSocket(target(), { ...options, origin: "http://elsewhere.example" });
     const status = await new Promise((resolve, reject) => {
       ws.on("unexpected-response", (_, response) => resolve(response.statusCode));
       ws.on("open", () => reject(new Error("it was accepted")));
@@ -167,6 +170,7 @@ const checks = {
 const results = [];
 for (const [name, check] of Object.entries(checks)) {
   if (skip.includes(name)) continue;
+  current = name;
   let timer;
   const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("no answer within 15 s")), 15_000)));
   try {

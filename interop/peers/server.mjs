@@ -1,6 +1,7 @@
 // An echo server of npm ws.
 //
-// usage: node server.mjs [OPTIONS]   options of WebSocketServer as JSON
+// usage: node server.mjs [OPTIONS]   options of WebSocketServer as JSON, and
+//   "origin": the one Origin that pages may have
 //
 // Prints one JSON object on each line: {"port"} when it listens, then {"open"}
 // and {"close"} for each connection. It ends when its standard input does.
@@ -14,7 +15,10 @@
 import { WebSocketServer } from "ws";
 
 const print = (event) => console.log(JSON.stringify(event));
-const options = JSON.parse(process.argv[2] ?? "{}");
+const { origin, ...options } = JSON.parse(process.argv[2] ?? "{}");
+if (origin !== undefined) {
+  options.verifyClient = (info, answer) => answer(!info.origin || info.origin === origin, 403);
+}
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
@@ -33,7 +37,7 @@ server.on("connection", (ws, request) => {
     },
   });
   ws.on("error", () => {}); // its code is in the close event
-  ws.on("close", (code, reason) => print({ close: { code, reason: reason.toString() } }));
+  ws.on("close", (code, reason) => print({ close: { path: request.url, code, reason: reason.toString() } }));
   ws.on("pong", (payload) => ws.send(`pong ${payload}`));
   ws.on("message", (data, isBinary) => {
     const [command, argument, ...rest] = isBinary ? [""] : data.toString().split(" ");

@@ -1,7 +1,8 @@
 """An echo server of python-websockets; server.mjs says what it prints and obeys.
 
-usage: server.py [OPTIONS]   options of websockets.serve as JSON; "deflate"
-holds those of ServerPerMessageDeflateFactory
+usage: server.py [OPTIONS]   options of websockets.serve as JSON, and
+  "origin": the one Origin that pages may have
+  "deflate": options of ServerPerMessageDeflateFactory; absent, no compression
 """
 
 import asyncio
@@ -58,7 +59,7 @@ async def serve(ws):
             await obey(ws, message)
     except websockets.ConnectionClosedError:
         pass
-    show({"close": {"code": ws.close_code, "reason": ws.close_reason}})
+    show({"close": {"path": ws.path, "code": ws.close_code, "reason": ws.close_reason}})
 
 
 async def main():
@@ -66,6 +67,9 @@ async def main():
     deflate = options.pop("deflate", None)
     if deflate is not None:
         options["extensions"] = [ServerPerMessageDeflateFactory(**deflate)]
+    origin = options.pop("origin", None)
+    if origin is not None:
+        options["origins"] = [None, origin]
     options.setdefault("compression", None)
     async with websockets.serve(serve, "127.0.0.1", 0, subprotocols=["echo"], **options) as server:
         show({"port": server.sockets[0].getsockname()[1]})
