@@ -109,7 +109,7 @@ const (
 	lingerLimit = 64 << 10 // read and dropped after a failure
 	lingerTime  = time.Second
 	pongRoom    = 4 << 10 // pongs queued while the peer takes nothing
-	minDirect   = 4 << 10 // room to read a payload into
+	minDirect   = 512     // least room to read a payload into
 )
 
 // NewConn makes a Conn of a stream on which the opening handshake is done. h

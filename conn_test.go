@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 
 	"github.com/lariat-go/websocket"
@@ -104,4 +105,13 @@ func BenchmarkEcho(b *testing.B) {
 		c.Write(ctx, websocket.MessageBinary, msg)
 		c.Append(ctx, buf)
 	}
+}
+
+// heap returns the bytes in use after a collection.
+func heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,6 +179,9 @@ func (c *Conn) flushAside() {
 // transmit writes batch[n:], n bytes having left already, and then tail. It
 // returns how many bytes of both have left in the end.
 func (c *Conn) transmit(ctx context.Context, batch, tail []byte, n int) (int, error) {
+	if v, ok := c.s.unwrap().(vectorWriter); ok && tail != nil && n == 0 {
+		return c.writeVector(ctx, v, batch, tail)
+	}
 	m, err := c.write(ctx, batch[n:])
 	n += m
 	if err != nil || tail == nil {
@@ -192,6 +196,35 @@ func (c *Conn) transmit(ctx context.Context, batch, tail []byte, n int) (int, er
 	return n + m, err
 }
 
+// vectorWriter is a Stream that writes two slices in one piece.
+type vectorWriter interface {
+	Writev(hdr, payload []byte) (int, error)
+}
+
+// writeVector writes both slices in one piece, within WriteTimeout.
+func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []byte) (int, error) {
+	if err := c.writeWatch.set(ctx, c.s, writes); err != nil {
+		return 0, err
+	}
+	defer c.s.SetWriteDeadline(time.Time{})
+	c.extendDeadline()
+	if err := contextError(ctx, "write"); err != nil {
+		return 0, err
+	}
+	n, err := v.Writev(hdr, payload)
+	if isTimeout(err) {
+		err = cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
+	}
+	return n, err
+}
+
+// extendDeadline gives the transport another WriteTimeout.
+func (c *Conn) extendDeadline() {
+	if t := c.conf.writeTimeout; t > 0 {
+		c.s.SetWriteDeadline(time.Now().Add(t))
+	}
+}
+
 // write writes p, however long the transport takes, under a deadline and under
 // ctx.
 func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
@@ -203,9 +236,7 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 	}
 	defer c.s.SetWriteDeadline(time.Time{})
 	for n < len(p) {
-		if t := c.conf.writeTimeout; t > 0 {
-			c.s.SetWriteDeadline(time.Now().Add(t))
-		}
+		c.extendDeadline()
 		// The context may have ended, and set its deadline, before that.
 		if err := contextError(ctx, "write"); err != nil {
 			return n, err
@@ -216,10 +247,7 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 			continue
 		}
 		if isTimeout(err) {
-			if err := contextError(ctx, "write"); err != nil {
-				return n, err
-			}
-			return n, ErrWriteTimeout
+			err = cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
 		}
 		return n, err
 	}

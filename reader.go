@@ -56,7 +56,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
-		if rest, coded := c.recv.Payload(); !coded && c.off == len(c.buf) && rest >= int64(len(p)) && len(p) >= minDirect {
+		if rest, coded := c.recv.Payload(); !coded && c.off == len(c.buf) && rest >= int64(len(p)) && len(p) >= 4096 {
 			return r.readDirect(p)
 		}
 		ev, err := c.next(r.ctx)
