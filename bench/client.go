@@ -59,7 +59,7 @@ func loadIdle(s loadSpec, p *phases) error {
 	if err != nil {
 		return err
 	}
-	request := upgradeRequest(s.addr, offer(s.mode))
+	request := upgradeRequest(s.addr, s.mode)
 	conns := make([]net.Conn, s.conns)
 	err = parallel(8, s.conns, func(i int) error {
 		c, err := s.dial(i)
@@ -120,7 +120,7 @@ func skipFrame(c net.Conn, buf []byte) error {
 // loadHandshake opens and closes connections, spec.conns at a time: upgrade,
 // close frame, the server's close frame, the end of its TCP connection.
 func loadHandshake(s loadSpec, p *phases) error {
-	request := upgradeRequest(s.addr, offer(s.mode))
+	request := upgradeRequest(s.addr, s.mode)
 	closing := appendFrame(nil, finBit|opClose, [4]byte{1, 2, 3, 4}, []byte{0x03, 0xe8})
 	once := func(i int, buf []byte) error {
 		c, err := s.dial(i)

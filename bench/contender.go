@@ -52,6 +52,8 @@ func contenders() []contender {
 	uncompressed := []mode{modePlain, modeTLS, modeBroadcast}
 	return []contender{
 		{raw, "a goroutine per connection that reads and writes bytes, no WebSocket", uncompressed, serveRaw},
+		{"lariat", "Append into a buffer used again, Write per message", all, serveLariat},
+		{"lariat-batch", "ReadBatch, then WriteBatch of the answers", all, serveLariatBatch},
 		{"gobwas*", "gobwas/ws headers and cipher, with hand-written gathering and buffers", uncompressed, serveGobwasGather},
 		{"gobwas", "gobwas/ws with wsutil", uncompressed, serveGobwas},
 		{"gws", "lxzan/gws, ReadLoop, parallel off", all, serveGWS},

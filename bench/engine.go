@@ -105,7 +105,7 @@ func (e *engine) connect(to netip.AddrPort, i int) (*wire, error) {
 }
 
 func (e *engine) upgrade(fd int) error {
-	if _, err := unix.Write(fd, upgradeRequest(e.spec.addr, offer(e.spec.mode))); err != nil {
+	if _, err := unix.Write(fd, upgradeRequest(e.spec.addr, e.spec.mode)); err != nil {
 		return err
 	}
 	var head []byte

@@ -17,4 +17,5 @@ require (
 require (
 	github.com/dolthub/maphash v0.1.0 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 )

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,9 @@ type sample struct {
 	AllocBytes float64 `json:"bytes_alloced_per_message"` // heap
 	Wire       float64 `json:"wire_bytes_per_message,omitempty"`
 	PerConn    float64 `json:"resident_bytes_per_conn,omitempty"`
-	ServerBusy float64 `json:"server_busy,omitempty"` // share of the time that the server's core worked for it
+	HeapConn   float64 `json:"heap_bytes_per_conn,omitempty"`  // of PerConn, the heap's objects
+	StackConn  float64 `json:"stack_bytes_per_conn,omitempty"` // and the goroutines' stacks
+	ServerBusy float64 `json:"server_busy,omitempty"`          // share of the time that the server's core worked for it
 	LoadBusy   float64 `json:"load_busy,omitempty"`
 	Err        string  `json:"error,omitempty"`
 }
@@ -37,6 +40,8 @@ type rig struct {
 	self                 string // this program
 	serverCore, loadCore int    // negative: any
 	warmUp, duration     time.Duration
+	profiles             string // folder for the servers' profiles, "": none
+	allocProfiles        bool
 }
 
 // child is a process that prints lines of JSON and reads lines.
@@ -96,7 +101,18 @@ func (c *child) stop() {
 // own, so that none inherits another's heap.
 func (g rig) cell(c contender, r row) (sample, error) {
 	s := sample{Row: r.id, Contender: c.name}
-	server, err := g.start(g.serverCore, "server", "-lib", c.name, "-mode", string(r.mode))
+	args := []string{"server", "-lib", c.name, "-mode", string(r.mode)}
+	if g.profiles != "" {
+		name := filepath.Join(g.profiles, r.id+"-"+strings.TrimSuffix(c.name, "*"))
+		if c.name == "gobwas*" {
+			name += "-gather"
+		}
+		args = append(args, "-cpuprofile", name+".cpu")
+		if g.allocProfiles {
+			args = append(args, "-memprofile", name+".allocs")
+		}
+	}
+	server, err := g.start(g.serverCore, args...)
 	if err != nil {
 		return s, err
 	}
@@ -122,6 +138,8 @@ func (g rig) cell(c contender, r row) (sample, error) {
 		}
 		s.Messages = int64(r.conns)
 		s.PerConn = float64(full.RSS-base.RSS) / float64(r.conns)
+		s.HeapConn = (float64(full.Heap) - float64(base.Heap)) / float64(r.conns)
+		s.StackConn = (float64(full.Stack) - float64(base.Stack)) / float64(r.conns)
 		return s, nil
 	}
 	var before, after serverStat

@@ -32,6 +32,8 @@ func runCommand(args []string) error {
 	only := fs.String("rows", "", "rows, separated by commas; a name ending in * means all that begin so; list: print their names")
 	libs := fs.String("libs", "", "contenders, separated by commas; rawtcp always runs where ratios need it")
 	out := fs.String("json", "", "file for all samples")
+	profiles := fs.String("profiles", "", "folder for a CPU profile of each server (the last round's)")
+	allocs := fs.Bool("alloc-profiles", false, "with -profiles: every allocation as well; CPU figures are wrong then")
 	serverCore := fs.Int("server-core", auto, "core of the servers; -1: any; default: the first")
 	loadCore := fs.Int("load-core", auto, "core of the load generator; -1: any; default: the second")
 	if err := fs.Parse(args); err != nil {
@@ -68,6 +70,7 @@ func runCommand(args []string) error {
 		return err
 	}
 	g.warmUp, g.duration = min(*duration/4, 500*time.Millisecond), *duration
+	g.profiles, g.allocProfiles = *profiles, *allocs
 	if g.serverCore < 0 || g.loadCore < 0 {
 		fmt.Fprintln(os.Stderr, "bench: server and load share their cores; figures will be noisy")
 	}
@@ -84,6 +87,8 @@ func runCommand(args []string) error {
 	}
 	fmt.Printf("%s, %s, %d rounds of %v, medians; server CPU per message\n\n", rep.Go, rep.CPU, rep.Rounds, rep.Duration)
 	writeTable(os.Stdout, rs, cs, rep.Samples)
+	fmt.Println()
+	writeBars(os.Stdout, rs, rep.Samples)
 	return failures(rep.Samples)
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -27,17 +29,20 @@ type serverStat struct {
 	CPU        time.Duration `json:"cpu_ns"`
 	Mallocs    uint64        `json:"mallocs"`
 	TotalAlloc uint64        `json:"total_alloc"`
-	Heap       uint64        `json:"heap"`
+	Heap       uint64        `json:"heap"`  // bytes of live and not yet swept objects
+	Stack      uint64        `json:"stack"` // bytes of goroutines' stacks
 	Goroutines int           `json:"goroutines"`
 	RSS        int64         `json:"rss,omitempty"` // mem only, after a collection
 }
 
 // serverCommand serves until its standard input ends.
-func serverCommand(args []string) error {
+func serverCommand(args []string) (err error) {
 	fs := flag.NewFlagSet("bench server", flag.ContinueOnError)
 	lib := fs.String("lib", "", "contender: "+strings.Join(contenderNames(), ", "))
 	modeName := fs.String("mode", string(modePlain), "plain, tls, deflate (no takeover), takeover, broadcast")
 	addr := fs.String("addr", "127.0.0.1:0", "where to listen")
+	cpuProfile := fs.String("cpuprofile", "", "file for a CPU profile, written at the end")
+	memProfile := fs.String("memprofile", "", "file for a profile of all allocations, written at the end; slows the server down")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -47,6 +52,21 @@ func serverCommand(args []string) error {
 	}
 	if !c.can(mode(*modeName)) {
 		return fmt.Errorf("%s has no mode %q", c.name, *modeName)
+	}
+	if *memProfile != "" {
+		runtime.MemProfileRate = 1
+		defer func() { err = errors.Join(err, writeProfile("allocs", *memProfile)) }()
+	}
+	if *cpuProfile != "" {
+		f, err := os.Create(*cpuProfile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	ln, err := net.Listen("tcp", *addr)
 	if err != nil {
@@ -74,6 +94,14 @@ func serverCommand(args []string) error {
 	}
 }
 
+func writeProfile(name, file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup(name).WriteTo(f, 0), f.Close())
+}
+
 // control answers one line after the other until in ends.
 func control(in io.Reader, out *json.Encoder) error {
 	sc := bufio.NewScanner(in)
@@ -89,7 +117,7 @@ func control(in io.Reader, out *json.Encoder) error {
 		}
 		var ms runtime.MemStats
 		runtime.ReadMemStats(&ms)
-		st.Mallocs, st.TotalAlloc, st.Heap = ms.Mallocs, ms.TotalAlloc, ms.HeapAlloc
+		st.Mallocs, st.TotalAlloc, st.Heap, st.Stack = ms.Mallocs, ms.TotalAlloc, ms.HeapAlloc, ms.StackInuse
 		st.Goroutines = runtime.NumGoroutine()
 		var err error
 		if sc.Text() == "mem" {

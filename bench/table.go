@@ -44,27 +44,32 @@ func newTable(ss []sample) table {
 }
 
 // of returns the median of a field over the rounds.
-func (t table) of(r row, c contender, f func(sample) float64) float64 {
+func (t table) of(r row, c string, f func(sample) float64) float64 {
 	var v []float64
-	for _, s := range t.cells[cellKey{r.id, c.name}] {
+	for _, s := range t.cells[cellKey{r.id, c}] {
 		v = append(v, f(s))
 	}
 	return median(v)
 }
 
-// ratio returns the median, over the rounds, of a contender's CPU divided by
-// rawtcp's of the same round: what the machine does to all alike cancels out.
-func (t table) ratio(r row, c contender) float64 {
+// ratio returns the median, over the rounds, of a contender's figure divided by
+// another's of the same round: what the machine does to all alike cancels out.
+func (t table) ratio(r row, c, base string, f func(sample) float64) float64 {
 	var v []float64
-	for _, s := range t.cells[cellKey{r.id, c.name}] {
-		for _, b := range t.cells[cellKey{r.id, raw}] {
-			if b.Round == s.Round && b.NsPerMsg > 0 {
-				v = append(v, s.NsPerMsg/b.NsPerMsg)
+	for _, s := range t.cells[cellKey{r.id, c}] {
+		for _, b := range t.cells[cellKey{r.id, base}] {
+			if b.Round == s.Round && f(b) > 0 {
+				v = append(v, f(s)/f(b))
 			}
 		}
 	}
 	return median(v)
 }
+
+func cpuOf(s sample) float64    { return s.NsPerMsg }
+func wireOf(s sample) float64   { return s.Wire }
+func allocsOf(s sample) float64 { return s.Allocs }
+func bytesOf(s sample) float64  { return s.PerConn }
 
 // writeTable prints the one table.
 func writeTable(w io.Writer, rs []row, cs []contender, ss []sample) {
@@ -86,7 +91,7 @@ func writeTable(w io.Writer, rs []row, cs []contender, ss []sample) {
 	for _, r := range rs {
 		if r.allocs {
 			line(w, strings.TrimSuffix(r.title, " (bytes on the wire)"), "allocs/message", cs, func(c contender) string {
-				return number(t.of(r, c, func(s sample) float64 { return s.Allocs }), 2)
+				return number(t.of(r, c.name, allocsOf), 2)
 			})
 		}
 	}
@@ -101,7 +106,7 @@ func line(w io.Writer, title, unit string, cs []contender, cell func(contender) 
 }
 
 func (t table) cell(r row, c contender) string {
-	ns := t.of(r, c, func(s sample) float64 { return s.NsPerMsg })
+	ns := t.of(r, c.name, cpuOf)
 	switch r.unit {
 	case unitRatio:
 		if c.name == raw {
@@ -110,9 +115,9 @@ func (t table) cell(r row, c contender) string {
 			}
 			return grouped(ns) + " ns"
 		}
-		return number(t.ratio(r, c), 2)
+		return number(t.ratio(r, c.name, raw, cpuOf), 2)
 	case unitBytes:
-		b := t.of(r, c, func(s sample) float64 { return s.PerConn })
+		b := t.of(r, c.name, bytesOf)
 		if math.IsNaN(b) {
 			return "–"
 		}
@@ -120,7 +125,7 @@ func (t table) cell(r row, c contender) string {
 	}
 	s := number(ns/1000, 1)
 	if r.wire && !math.IsNaN(ns) {
-		s += " (" + grouped(t.of(r, c, func(s sample) float64 { return s.Wire })) + ")"
+		s += " (" + grouped(t.of(r, c.name, wireOf)) + ")"
 	}
 	return s
 }

@@ -15,13 +15,18 @@ const (
 	upgradeAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// upgradeRequest is the opening handshake as a browser sends it.
-func upgradeRequest(host, extensions string) []byte {
+// upgradeRequest is the opening handshake as a browser sends it from a page of
+// the same origin.
+func upgradeRequest(host string, m mode) []byte {
+	scheme := "http"
+	if m == modeTLS {
+		scheme = "https"
+	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "GET /echo HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://%s\r\n"+
+	fmt.Fprintf(&b, "GET /echo HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: %s://%s\r\n"+
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) bench\r\nAccept-Language: en\r\nCache-Control: no-cache\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", host, host, upgradeKey)
-	if extensions != "" {
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", host, scheme, host, upgradeKey)
+	if extensions := offer(m); extensions != "" {
 		fmt.Fprintf(&b, "Sec-WebSocket-Extensions: %s\r\n", extensions)
 	}
 	b.WriteString("\r\n")

@@ -1,0 +1,111 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+)
+
+// bar is what this library has to reach in a row.
+type bar struct {
+	row       string
+	contender string
+	what      string
+	limit     float64
+	value     func(t table, r row, contender string) float64
+}
+
+func absolute(f func(sample) float64) func(table, row, string) float64 {
+	return func(t table, r row, c string) float64 { return t.of(r, c, f) }
+}
+
+func against(base string, f func(sample) float64) func(table, row, string) float64 {
+	return func(t table, r row, c string) float64 { return t.ratio(r, c, base, f) }
+}
+
+const (
+	ours      = "lariat"
+	oursBatch = "lariat-batch"
+)
+
+// bars are what is promised. Allocations below one in twenty messages are those
+// of the runtime itself and of pools that a collection emptied.
+func bars() []bar {
+	var bs []bar
+	for _, id := range []string{"64x128Bx1", "1000x128Bx1", "64x16KiBx1", "64x1MiBx1"} {
+		bs = append(bs, bar{id, ours, "× gws, CPU", 1, against("gws", cpuOf)})
+	}
+	bs = append(
+		bs,
+		bar{"64x128Bx1", ours, "× rawtcp, CPU", 1.15, against(raw, cpuOf)},
+		bar{"64x128Bx32", oursBatch, "× rawtcp, CPU", 1.5, against(raw, cpuOf)},
+		bar{"64x1MiBx1", ours, "× rawtcp, CPU", 1.3, against(raw, cpuOf)},
+	)
+	for _, id := range []string{"64x128Bx1", "64x128Bx32", "64x16KiBx1", "64x1MiBx1"} {
+		for _, c := range []string{ours, oursBatch} {
+			bs = append(bs, bar{id, c, "allocations per message", 0.05, absolute(allocsOf)})
+		}
+	}
+	for _, id := range []string{"deflate1KiB", "deflate16KiB"} {
+		bs = append(
+			bs,
+			bar{id, ours, "× gws, CPU", 1, against("gws", cpuOf)},
+			bar{id, ours, "× gws, bytes on the wire", 1, against("gws", wireOf)},
+		)
+	}
+	for _, id := range []string{"takeover1KiB", "takeover16KiB"} {
+		bs = append(
+			bs,
+			bar{id, ours, "× coder, CPU", 1, against("coder", cpuOf)},
+			bar{id, ours, "× coder, bytes on the wire", 1, against("coder", wireOf)},
+		)
+	}
+	for _, c := range []string{ours, oursBatch} {
+		bs = append(
+			bs,
+			bar{"idle-takeover", c, "bytes per connection", 64 << 10, absolute(bytesOf)},
+			bar{"idle", c, "bytes per connection", 4.5 * (1 << 10), absolute(bytesOf)},
+			bar{"idle-tls", c, "bytes per connection", 16 << 10, absolute(bytesOf)},
+		)
+	}
+	return append(bs, bar{"handshake", ours, "× gorilla, CPU", 1, against("gorilla", cpuOf)})
+}
+
+// writeBars says which bars of the measured rows hold.
+func writeBars(w io.Writer, rs []row, ss []sample) {
+	t := newTable(ss)
+	byID := make(map[string]row)
+	for _, r := range rs {
+		byID[r.id] = r
+	}
+	first := true
+	for _, b := range bars() {
+		r, measured := byID[b.row]
+		if !measured {
+			continue
+		}
+		v := b.value(t, r, b.contender)
+		if math.IsNaN(v) {
+			continue
+		}
+		if first {
+			fmt.Fprintln(w, "| bar | row | measured | limit | holds |\n| --- | --- | ---: | ---: | --- |")
+			first = false
+		}
+		holds := "yes"
+		if v > b.limit {
+			holds = "**no**"
+		}
+		fmt.Fprintf(w, "| %s: %s | %s | %s | %s | %s |\n", b.contender, b.what, b.row, figure(v), figure(b.limit), holds)
+	}
+}
+
+// figure formats bytes without and ratios with digits.
+func figure(v float64) string {
+	if v >= 1000 {
+		return grouped(v)
+	}
+	return number(v, 2)
+}
