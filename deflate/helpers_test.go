@@ -3,7 +3,6 @@ package deflate_test
 import (
 	"bytes"
 	"compress/flate"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -111,15 +110,6 @@ func everyByte(n int) (cuts []int) {
 		cuts = append(cuts, i)
 	}
 	return cuts
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	p, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 var words = strings.Fields("order shipped pending invoice refund customer address delivery warehouse express standard priority gift return exchange support ticket escalated resolved payment failed retry scheduled cancelled")

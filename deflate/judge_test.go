@@ -28,31 +28,31 @@ func (w *walker) bits(n int) (v int) {
 	return v
 }
 
-// symbol reads a code by comparing with every code there is.
-func (w *walker) symbol(lens []int) int {
-	var count, first [17]int
-	for _, l := range lens {
-		count[l]++
-	}
-	count[0] = 0
-	for l := 1; l <= 16; l++ {
-		first[l] = (first[l-1] + count[l-1]) << 1
-	}
-	code := 0
-	for l := 1; l <= 15; l++ {
-		code = code<<1 | w.bits(1)
-		k := code - first[l]
-		if k < 0 || k >= count[l] {
-			continue
+// book has the symbols of each code length, in order, and the first code.
+type book struct {
+	symbols [16][]int
+	first   [16]int
+}
+
+func newBook(lens []int) (b book) {
+	for s, l := range lens {
+		if l > 0 {
+			b.symbols[l] = append(b.symbols[l], s)
 		}
-		for s, sl := range lens {
-			if sl != l {
-				continue
-			}
-			if k == 0 {
-				return s
-			}
-			k--
+	}
+	for l := 1; l < 16; l++ {
+		b.first[l] = (b.first[l-1] + len(b.symbols[l-1])) << 1
+	}
+	return b
+}
+
+// symbol reads a code, a bit at a time until there is one like it.
+func (w *walker) symbol(b *book) int {
+	code := 0
+	for l := 1; l < 16; l++ {
+		code = code<<1 | w.bits(1)
+		if k := code - b.first[l]; k >= 0 && k < len(b.symbols[l]) {
+			return b.symbols[l][k]
 		}
 	}
 	panic(errWalk)
@@ -100,8 +100,9 @@ func walk(p, before []byte) (w *walker, err error) {
 				order[s] = w.bits(3)
 			}
 			var lens []int
+			orders := newBook(order)
 			for len(lens) < nlit+ndist {
-				switch s := w.symbol(order); s {
+				switch s := w.symbol(&orders); s {
 				case 16:
 					for range 3 + w.bits(2) {
 						lens = append(lens, lens[len(lens)-1])
@@ -127,9 +128,10 @@ func walk(p, before []byte) (w *walker, err error) {
 	return w, nil
 }
 
-func (w *walker) data(lit, dist []int) {
+func (w *walker) data(litLens, distLens []int) {
+	lit, dist := newBook(litLens), newBook(distLens)
 	for {
-		s := w.symbol(lit)
+		s := w.symbol(&lit)
 		if s == 256 {
 			return
 		}
@@ -145,7 +147,7 @@ func (w *walker) data(lit, dist []int) {
 		} else if s == 285 {
 			length = 258
 		}
-		d := w.symbol(dist)
+		d := w.symbol(&dist)
 		distance := d + 1
 		if d >= 4 {
 			extra := d/2 - 1
