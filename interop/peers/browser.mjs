@@ -8,7 +8,7 @@
 //
 // Each check connects to SOCKET?NAME. Prints one JSON object:
 // {"checks": [{"name", "ok", "detail"}]}.
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
 const options = JSON.parse(process.argv[2]);
 
@@ -166,22 +166,7 @@ async function inPage({ socket, deflate, names }) {
   return results;
 }
 
-const context = await chromium.launchPersistentContext(options.profile, {
-  executablePath: options.browser,
-  headless: true,
-  ignoreHTTPSErrors: true,
-  timeout: 60_000,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--ignore-certificate-errors",
-  ],
-});
+const context = await launch(options);
 try {
   const page = await context.newPage();
   await page.goto(options.page);
