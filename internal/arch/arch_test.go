@@ -130,9 +130,19 @@ func TestImports(t *testing.T) {
 			t.Errorf("%s has no row in arch.go: add one, with a reason for each import", name)
 			continue
 		}
-		for path, names := range p.imports(t) {
+		imports := p.imports(t)
+		for path, names := range imports {
 			check(t, rule, path, names, standard[path])
 		}
+		for path := range rule.Imports {
+			if _, used := imports[path]; !used && path != arch.Std && rules[name].Package == name {
+				t.Errorf("arch.go lets %s import %s, which it does not: take it out", name, path)
+			}
+		}
+		delete(rules, name)
+	}
+	for name := range rules {
+		t.Errorf("arch.go has a row for %s, which is gone or has no files of its own: take it out", name)
 	}
 }
 
