@@ -31,8 +31,8 @@ func serveRaw(ln net.Listener, m mode) error {
 	})
 }
 
-// serveRawBroadcast sends every frame of 128 bytes of payload, as it is, to all
-// connections.
+// serveRawBroadcast sends every frame, as it is, to all connections; a ping only
+// to its sender.
 func serveRawBroadcast(ln net.Listener) error {
 	h := new(hub[net.Conn])
 	return serveConns(ln, func(c net.Conn) {
@@ -45,12 +45,19 @@ func serveRawBroadcast(ln net.Listener) error {
 			if _, err := io.ReadFull(c, buf[:4]); err != nil {
 				return
 			}
+			// The shortest frame, an empty ping, has six.
 			n := 2 + 4 + int(buf[1]&0x7f)
 			if buf[1]&0x7f == 126 {
 				n = 4 + 4 + int(buf[2])<<8 + int(buf[3])
 			}
 			if _, err := io.ReadFull(c, buf[4:n]); err != nil {
 				return
+			}
+			if buf[0]&0xf == opPing {
+				if _, err := c.Write(buf[:n]); err != nil {
+					return
+				}
+				continue
 			}
 			if h.each(func(d net.Conn) error { _, err := d.Write(buf[:n]); return err }) != nil {
 				return

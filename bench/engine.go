@@ -93,6 +93,11 @@ func (e *engine) connect(to netip.AddrPort, i int) (*wire, error) {
 			return nil, err
 		}
 	}
+	if e.spec.mode == modeBroadcast {
+		if err := e.ping(fd); err != nil {
+			return nil, err
+		}
+	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, err
 	}
@@ -124,6 +129,27 @@ func (e *engine) upgrade(fd int) error {
 	}
 	_, err := checkUpgrade(head, e.spec.mode)
 	return err
+}
+
+// ping sends a ping and waits for the answer, which shows that the server has
+// come to reading from this connection and so counts it among the receivers.
+func (e *engine) ping(fd int) error {
+	p := appendFrame(nil, finBit|opPing, [4]byte{}, nil)
+	if _, err := unix.Write(fd, p); err != nil {
+		return err
+	}
+	want := []byte{finBit | opPong, 0}
+	if e.spec.raw {
+		want = p
+	}
+	n, err := unix.Read(fd, e.buf[:64])
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(e.buf[:n], want) {
+		return fmt.Errorf("a ping was answered with %x", e.buf[:n])
+	}
+	return nil
 }
 
 // run keeps spec.inFlight messages of each connection under way for d (or, when

@@ -16,6 +16,8 @@ const (
 	opText   = 1
 	opBinary = 2
 	opClose  = 8
+	opPing   = 9
+	opPong   = 10
 	finBit   = 0x80
 	rsv1Bit  = 0x40
 	maskBit  = 0x80

@@ -142,8 +142,11 @@ func (g rig) cell(c contender, r row) (sample, error) {
 		s.StackConn = (float64(full.Stack) - float64(base.Stack)) / float64(r.conns)
 		return s, nil
 	}
-	var before, after serverStat
-	done, err := g.load(c, r, hi, func() error { return server.ask("stat", &before) })
+	// The first question shows what a question allocates.
+	var idle, before, after serverStat
+	done, err := g.load(c, r, hi, func() error {
+		return errors.Join(server.ask("stat", &idle), server.ask("stat", &before))
+	})
 	if err != nil {
 		return s, err
 	}
@@ -157,8 +160,8 @@ func (g rig) cell(c contender, r row) (sample, error) {
 	s.Messages = done.Messages
 	s.NsPerMsg = float64(done.ServerCPU) / n
 	s.Wire = float64(done.WireBytes) / n
-	s.Allocs = float64(after.Mallocs-before.Mallocs) / n
-	s.AllocBytes = float64(after.TotalAlloc-before.TotalAlloc) / n
+	s.Allocs = max(0, float64(after.Mallocs-before.Mallocs)-float64(before.Mallocs-idle.Mallocs)) / n
+	s.AllocBytes = max(0, float64(after.TotalAlloc-before.TotalAlloc)-float64(before.TotalAlloc-idle.TotalAlloc)) / n
 	s.ServerBusy = float64(done.ServerCPU) / float64(done.Elapsed)
 	s.LoadBusy = float64(done.LoadCPU) / float64(done.Elapsed)
 	return s, nil
