@@ -330,6 +330,10 @@ func TestCloseErrorQuotes(t *testing.T) {
 	if got != want {
 		t.Errorf("%s, want\n%s", got, want)
 	}
+	c.Reason = strings.Repeat("r", 64)
+	if got, want := c.String(), `4000 "`+c.Reason+`"`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 func TestStrings(t *testing.T) {

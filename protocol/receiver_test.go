@@ -133,6 +133,35 @@ func TestManyFragments(t *testing.T) {
 	}
 }
 
+// A3: any number of control frames between two fragments, where the budget is
+// refilled or there is none.
+func TestControlsBetweenFragments(t *testing.T) {
+	for _, burst := range []int{0, -1} {
+		r := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{ControlBurst: burst})
+		stream := [][]byte{[]byte("\x01\x03Hel")}
+		for range 10_000 {
+			stream = append(stream, []byte("\x89\x01p"))
+		}
+		stream = append(stream, []byte("\x80\x02lo"))
+		pings, text := 0, ""
+		for _, p := range stream {
+			_, ev, ok, err := r.Next(p)
+			switch {
+			case !ok || err != nil:
+				t.Fatal(ok, err)
+			case ev.Kind == protocol.EventPing:
+				pings++
+				r.RefillControls(1)
+			default:
+				text += string(ev.Data)
+			}
+		}
+		if pings != 10_000 || text != "Hello" {
+			t.Errorf("A3 burst %d: %d pings, %q", burst, pings, text)
+		}
+	}
+}
+
 func TestPayloadAndInMessage(t *testing.T) {
 	r := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{Codec: &rle{}})
 	step := func(p string, left int64, coded, in bool) {
