@@ -303,6 +303,11 @@ func TestScratch(t *testing.T) {
 	r.Next(nil)
 	lent(0, "the call after it, without bytes")
 
+	r.Next([]byte("\xC2\x02\x01a"))
+	lent(1, "coded data")
+	r.Next([]byte("\x81\x05Hello"))
+	lent(0, "a whole message after it")
+
 	r.Next([]byte("\x42\x03\x01"))
 	lent(0, "coded data without output")
 	r.Next([]byte("a"))
