@@ -66,13 +66,19 @@ func (e *Error) Unwrap() error { return e.Err }
 type reason struct {
 	kind  error
 	cause error
+	also  error // a second kind, nil when there is none
 }
 
 func (r *reason) Error() string {
 	return r.kind.Error() + ": " + strings.TrimPrefix(r.cause.Error(), prefix)
 }
 
-func (r *reason) Unwrap() []error { return []error{r.kind, r.cause} }
+func (r *reason) Unwrap() []error {
+	if r.also != nil {
+		return []error{r.kind, r.cause, r.also}
+	}
+	return []error{r.kind, r.cause}
+}
 
 func because(kind error, format string, args ...any) error {
 	return &reason{kind: kind, cause: fmt.Errorf(format, args...)}

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -15,8 +16,8 @@ func checkUpgrade(r *http.Request) *Error {
 	case r.ProtoMajor >= 2 && len(h[hUpgrade]) == 0 && len(h[hConnection]) == 0:
 		// Neither field can be there over HTTP/2: the request line of an
 		// HTTP/1 connection that says HTTP/2.0 is not taken for one.
-		return deny(http.StatusNotImplemented, "Only an extended CONNECT with :protocol websocket is served here.\n",
-			because(ErrNotUpgrade, "%q over HTTP/%d is no extended CONNECT", clip(r.Method), r.ProtoMajor))
+		err := &reason{kind: ErrNotUpgrade, also: ErrNotHijackable, cause: fmt.Errorf("%q over HTTP/%d is no extended CONNECT", clip(r.Method), r.ProtoMajor)}
+		return deny(http.StatusNotImplemented, "Only an extended CONNECT with :protocol websocket is served here.\n", err)
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
 		return deny(http.StatusHTTPVersionNotSupported, "Use HTTP/1.1; a proxy in between may need to be told so.\n",
 			because(ErrHTTPVersion, "%q", clip(r.Proto)))

@@ -276,3 +276,12 @@ func BenchmarkAnswerLong(b *testing.B) {
 		s.Answer(r)
 	}
 }
+
+// H-S9: a connection of HTTP/2 can't be taken over, whatever the handler tries.
+func TestHTTP2IsNotHijackable(t *testing.T) {
+	r := &http.Request{Method: http.MethodGet, Host: "example.com", ProtoMajor: 2, Proto: "HTTP/2.0", Header: http.Header{}}
+	_, _, err := new(handshake.Server).Answer(r)
+	if !errors.Is(err, handshake.ErrNotHijackable) || !errors.Is(err, handshake.ErrNotUpgrade) {
+		t.Errorf("error %v", err)
+	}
+}
