@@ -87,18 +87,24 @@ const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // acceptKey is the answer to a Sec-WebSocket-Key (RFC 6455, section 4.2.2).
 func acceptKey(key string) string {
 	sum := sha1.Sum(append(append(make([]byte, 0, 64), key...), keyGUID...))
-	return base64.StdEncoding.EncodeToString(sum[:])
+	var text [28]byte
+	base64.StdEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // validKey reports whether key is the base64 of 16 bytes (RFC 6455, section
-// 4.1), in its only right form: the bits behind the last byte are zero.
+// 4.1), in its only right form: 22 letters of which the last holds two bits, so
+// that the four behind them are zero, and the padding.
 func validKey(key string) bool {
-	if len(key) != 24 {
+	if len(key) != 24 || key[22:] != "==" || strings.IndexByte("AQgw", key[21]) < 0 {
 		return false
 	}
-	var nonce [18]byte
-	n, err := base64.StdEncoding.Strict().Decode(nonce[:], append(make([]byte, 0, 24), key...))
-	return err == nil && n == 16
+	for i := range 21 {
+		if c := key[i]; !isLetter(c) && !isDigit(c) && c != '+' && c != '/' {
+			return false
+		}
+	}
+	return true
 }
 
 // reserved reports whether a field belongs to the handshake or to the

@@ -106,8 +106,8 @@ func (s *Server) accept(r *http.Request, res *Result) *Response {
 	}
 	if r.ProtoMajor == 1 {
 		resp.Status = http.StatusSwitchingProtocols
-		resp.Header[hUpgrade] = []string{"websocket"}
-		resp.Header[hConnection] = []string{"Upgrade"}
+		lines := []string{"websocket", "Upgrade"}
+		resp.Header[hUpgrade], resp.Header[hConnection] = lines[:1:1], lines[1:]
 	}
 	// "The server MUST NOT" look for a key over HTTP/2 (RFC 8441, section 5),
 	// yet clients that send one wait for its answer.

@@ -1,6 +1,7 @@
 package handshake_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -196,6 +197,30 @@ func TestIsUpgrade(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
+}
+
+// H-S8: a key is taken exactly when the standard library's strict decoder makes
+// 16 bytes of it and nothing is left over.
+func TestKeyFollowsBase64(t *testing.T) {
+	try := func(key string) {
+		t.Helper()
+		r := upgrade()
+		r.Header["Sec-Websocket-Key"] = []string{key}
+		_, _, err := new(handshake.Server).Answer(r)
+		b, berr := base64.StdEncoding.Strict().DecodeString(key)
+		if want := berr == nil && len(b) == 16 && len(key) == 24; (err == nil) != want {
+			t.Errorf("key %q: %v, want it taken: %v", key, err, want)
+		}
+	}
+	for i := range len(sampleKey) {
+		for c := range 256 {
+			try(sampleKey[:i] + string([]byte{byte(c)}) + sampleKey[i+1:])
+		}
+		try(sampleKey[:i])
+		try(sampleKey[i:])
+		try(sampleKey[:i] + "\n" + sampleKey[i:])
+	}
+	try(sampleKey + "=")
 }
 
 // H-S25: no credential is compared here. Were one, it would have to be in
