@@ -285,7 +285,7 @@ func TestEncodeKeepsNothing(t *testing.T) {
 // Between messages a connection holds at most 64 KiB with takeover both ways,
 // and nothing without; before the first message nothing either.
 func TestMemory(t *testing.T) {
-	const n = 200
+	const n = 50
 	heap := func() int64 {
 		// More than once, since a pool keeps its values over one collection.
 		runtime.GC()
@@ -295,7 +295,7 @@ func TestMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	text := jsonText(100_000, 1)
+	text := jsonText(70_000, 1)
 	coded := standard(t, text, 6)
 	for _, tc := range []struct {
 		takeover, used bool
