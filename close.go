@@ -87,7 +87,7 @@ func (c *Conn) closeResult() error {
 // itself.
 func (c *Conn) awaitEnd() {
 	for !c.ended.Load() {
-		if c.reading.CompareAndSwap(readFree, readHeld) {
+		if c.reading.CompareAndSwap(readFree, readClosing) {
 			for !c.ended.Load() {
 				if _, err := c.next(context.Background()); err != nil {
 					break
@@ -272,9 +272,8 @@ func (c *Conn) cleanUp() {
 	if c.hasPart() {
 		c.takePart(nil, slices.Grow)
 	}
-	if c.loose == nil || !c.loose.lent {
-		c.dropBuf()
-	}
+	c.leaveLent()
+	c.dropBuf()
 	c.recv.Close()
 	if c.conf.codec != nil {
 		c.conf.codec.Close()

@@ -34,6 +34,9 @@ type Conn struct {
 	received  atomic.Uint32 // reads that brought something, for KeepAlive
 	waiting   atomic.Bool   // a read waits for the peer
 	sizeBits  uint8         // of the next read buffer
+	small     uint8         // reads in a row that left most of it empty
+	batching  bool          // ReadBatch was called: larger buffers pay
+	lent      bool          // messages of the last batch lie in buf
 	owesFlush bool          // the reader queued frames that nobody writes yet
 	skip      bool          // the rest of the current message is not wanted
 	buf       []byte        // borrowed; buf[off:] is still to be worked through
@@ -93,23 +96,24 @@ type loose struct {
 	part     []byte         // a message cut short by the end of a context, borrowed
 	partType MessageType    // of part; 0: none
 	batch    [][]byte       // borrowed for messages of the last batch
-	lent     bool           // messages of the last batch lie in these, or in buf
 	reader   *messageReader // has the right to read the current message
 }
 
 // Sizes in bytes.
 const (
-	minReadBits = 12       // read buffers begin with 4 KiB
-	maxReadBits = 18       // and grow up to 256 KiB
-	highWater   = 64 << 10 // above it writers wait
-	copyLimit   = 32 << 10 // larger payloads are written from where they are
-	copyPrefix  = 16 << 10 // but for as much as leaves together with the header
-	writeChunk  = 16 << 10 // between two deadlines, on a transport that is slow to tell
-	progress    = 1 << 10  // what a peer must take in WriteTimeout
-	lingerLimit = 64 << 10 // read and dropped after a failure
-	lingerTime  = time.Second
-	pongRoom    = 4 << 10 // pongs queued while the peer takes nothing
-	minDirect   = 512     // least room to read a payload into
+	minReadBits  = 12       // read buffers begin with 4 KiB
+	maxReadBits  = 16       // and grow up to 64 KiB,
+	maxBatchBits = 18       // or 256 KiB for ReadBatch
+	smallReads   = 8        // in a row make them smaller
+	highWater    = 64 << 10 // above it writers wait
+	copyLimit    = 32 << 10 // larger payloads are written from where they are
+	copyPrefix   = 16 << 10 // but for as much as leaves together with the header
+	writeChunk   = 16 << 10 // between two deadlines, on a transport that is slow to tell
+	progress     = 1 << 10  // what a peer must take in WriteTimeout
+	lingerLimit  = 64 << 10 // read and dropped after a failure
+	lingerTime   = time.Second
+	pongRoom     = 4 << 10 // pongs queued while the peer takes nothing
+	minDirect    = 512     // least room to read a payload into
 )
 
 // NewConn makes a Conn of a stream on which the opening handshake is done. h

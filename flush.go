@@ -65,7 +65,7 @@ func (c *Conn) await(ctx context.Context, ready func(*Conn) bool) error {
 // flush writes what is queued, or leaves it to the goroutine that is flushing.
 // own says that all of it is the caller's. c.mu is held, and is released.
 func (c *Conn) flush(ctx context.Context, own bool) error {
-	if c.flushing {
+	if c.flushing || len(c.out) == 0 {
 		c.mu.Unlock()
 		return nil
 	}
@@ -212,10 +212,20 @@ func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []b
 		return 0, err
 	}
 	n, err := v.Writev(hdr, payload)
-	if isTimeout(err) {
-		err = cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
+	if !isTimeout(err) {
+		return n, err
 	}
-	return n, err
+	if n < progress {
+		return n, cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
+	}
+	if n < len(hdr) {
+		m, err := c.write(ctx, hdr[n:])
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	m, err := c.write(ctx, payload[n-len(hdr):])
+	return n + m, err
 }
 
 // extendDeadline gives the transport another WriteTimeout.

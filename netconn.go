@@ -47,7 +47,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	for !n.eof {
 		ctx := n.read.context()
 		if ctx.Err() != nil {
-			return 0, os.ErrDeadlineExceeded
+			return 0, context.Cause(ctx)
 		}
 		m, err := n.readUnder(ctx, p)
 		switch code := CloseStatus(err); {
@@ -55,8 +55,8 @@ func (n *netConn) Read(p []byte) (int, error) {
 			return m, nil
 		case err == io.EOF:
 			n.reader = nil
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
-			return 0, os.ErrDeadlineExceeded
+		case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+			return 0, context.Cause(ctx)
 		case code == StatusNormalClosure, code == StatusGoingAway:
 			n.eof = true
 		case err != nil:
@@ -87,7 +87,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	ctx := n.write.context()
 	if err := n.c.leave(ctx, n.t, p); err != nil {
 		if ctx.Err() != nil {
-			return 0, os.ErrDeadlineExceeded
+			return 0, context.Cause(ctx)
 		}
 		return 0, err
 	}
@@ -114,8 +114,8 @@ func (c *Conn) leave(ctx context.Context, t MessageType, p []byte) error {
 
 func (n *netConn) Close() error {
 	n.stop()
-	n.read.set(past)
-	n.write.set(past)
+	n.read.end(net.ErrClosed)
+	n.write.end(net.ErrClosed)
 	return n.c.Close(StatusNormalClosure, "")
 }
 
@@ -157,6 +157,7 @@ type deadline struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	ended  bool
 }
 
 // context returns the context that ends at the deadline.
@@ -178,6 +179,9 @@ func (d *deadline) renew() {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ended {
+		return
+	}
 	if d.timer != nil {
 		d.timer.Stop()
 		d.timer = nil
@@ -195,4 +199,19 @@ func (d *deadline) set(t time.Time) {
 	} else {
 		cancel(os.ErrDeadlineExceeded)
 	}
+}
+
+// end ends the context for good.
+func (d *deadline) end(cause error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	if d.ctx == nil || d.ctx.Err() != nil {
+		d.ctx = nil
+		d.renew()
+	}
+	d.ended = true
+	d.cancel(cause)
 }

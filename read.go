@@ -34,11 +34,12 @@ func (c *Conn) Append(ctx context.Context, dst []byte) (MessageType, []byte, err
 // Contexts and errors are those of [Conn.Append]; messages that came before an
 // error are returned first, and the error by the next call.
 func (c *Conn) ReadBatch(ctx context.Context, dst []Message) ([]Message, error) {
-	if err := c.beginRead(); err != nil {
+	if err := c.beginRead(ctx); err != nil {
 		return dst, err
 	}
+	c.batching = true
 	dst, err := c.appendBatch(ctx, dst)
-	c.loosen().lent = true
+	c.lent = true
 	c.endRead()
 	return dst, err
 }
@@ -68,17 +69,40 @@ const (
 	readFree    = iota
 	readHeld    // a goroutine reads
 	readAwaited // and Close waits for it to stop
+	readClosing // Close reads
 )
 
 // beginRead takes the right to read, and lets go of what the last read lent.
-func (c *Conn) beginRead() error {
+func (c *Conn) beginRead(ctx context.Context) error {
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
-		return ErrConcurrentRead
+		return c.beginLate(ctx)
 	}
+	c.lent = false
 	if c.loose != nil || c.ended.Load() {
 		return c.beginLoose()
 	}
 	return nil
+}
+
+// beginLate is for one who finds the right to read taken. When Close has it,
+// all that is left to be seen is the end.
+func (c *Conn) beginLate(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		state, changed, ended, err := c.reading.Load(), c.change(), c.ended.Load(), c.ending()
+		c.mu.Unlock()
+		switch {
+		case ended:
+			return err
+		case state != readClosing:
+			return ErrConcurrentRead
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return contextError(ctx, "read")
+		}
+	}
 }
 
 // beginLoose is the less common part of beginRead.
@@ -90,7 +114,10 @@ func (c *Conn) beginLoose() error {
 		defer c.mu.Unlock()
 	}
 	if l := c.loose; l != nil {
-		c.dropBatch()
+		for _, b := range l.batch {
+			bufpool.Put(b)
+		}
+		l.batch = l.batch[:0]
 		if l.reader != nil {
 			c.skip = !l.reader.final
 			l.reader = nil
@@ -107,17 +134,29 @@ func (c *Conn) beginLoose() error {
 	return c.ending()
 }
 
-// dropBatch gives back what the last batch was read into.
-func (c *Conn) dropBatch() {
-	for _, b := range c.loose.batch {
-		bufpool.Put(b)
+// leaveLent lets go of what the last batch lies in, for good. Its reader may
+// still look at it.
+func (c *Conn) leaveLent() {
+	if !c.lent {
+		return
 	}
-	c.loose.batch, c.loose.lent = c.loose.batch[:0], false
+	bufpool.Leave(c.buf)
+	c.buf, c.off = nil, 0
+	if c.loose != nil {
+		for _, b := range c.loose.batch {
+			bufpool.Leave(b)
+		}
+		c.loose.batch = nil
+	}
 }
 
-// endRead gives the right to read back.
+// endRead gives the right to read back, and sends what the reader owes.
 func (c *Conn) endRead() {
-	if c.reading.Swap(readFree) == readAwaited || c.ended.Load() {
+	if c.owesFlush {
+		c.owesFlush = false
+		c.flushAside()
+	}
+	if c.reading.Swap(readFree) != readHeld || c.ended.Load() {
 		c.mu.Lock()
 		c.leaveRead()
 		c.mu.Unlock()
@@ -155,7 +194,7 @@ func (c *Conn) hasPart() bool { return c.loose != nil && c.loose.partType != 0 }
 // call, since a stack that has grown is all that a waiting connection holds.
 func (c *Conn) appendMessage(ctx context.Context, dst []byte, grow growFunc, held bool) (t MessageType, _ []byte, err error) {
 	if !held {
-		if err := c.beginRead(); err != nil {
+		if err := c.beginRead(ctx); err != nil {
 			return 0, dst, err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // message. At the message's end it returns io.EOF; an end of the connection
 // before that is another error.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	if err := c.beginRead(); err != nil {
+	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
 	defer c.endRead()
@@ -87,7 +87,7 @@ func (r *messageReader) readDirect(p []byte) (int, error) {
 // resumeRead takes the right to read for r, if r is still the one to read.
 func (c *Conn) resumeRead(r *messageReader) error {
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
-		return ErrConcurrentRead
+		return c.beginLate(r.ctx)
 	}
 	var err error
 	current := c.loose != nil && c.loose.reader == r

@@ -120,13 +120,25 @@ func (c *Conn) readError(ctx context.Context, err error) error {
 }
 
 // adapt sizes the next read buffer: twice as large after a read that filled
-// this one, half as large after one that left most of it empty.
+// this one, half as large after some in a row that left most of it empty.
 func (c *Conn) adapt(n, size int) {
+	most := uint8(maxReadBits)
+	if c.batching {
+		most = maxBatchBits
+	}
 	switch {
-	case n == size && c.sizeBits < maxReadBits:
-		c.sizeBits++
-	case n < size/8 && c.sizeBits > minReadBits:
-		c.sizeBits--
+	case n == size:
+		c.small = 0
+		if c.sizeBits < most {
+			c.sizeBits++
+		}
+	case n >= size/8 || c.sizeBits == minReadBits:
+		c.small = 0
+	default:
+		if c.small++; c.small == smallReads {
+			c.small = 0
+			c.sizeBits--
+		}
 	}
 }
 

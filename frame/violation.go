@@ -63,6 +63,12 @@ func (v Violation) Error() string {
 	return "websocket: " + violations[v].text + " (" + violations[v].section + ")"
 }
 
+// Is makes [ErrFrameTooBig] an [ErrMessageTooBig] too: a frame that is too big
+// alone belongs to a message that is.
+func (v Violation) Is(target error) bool {
+	return v == ErrFrameTooBig && target == ErrMessageTooBig
+}
+
 // Status returns the code to close the connection with.
 func (v Violation) Status() StatusCode {
 	if v == 0 || v >= numViolations {

@@ -46,15 +46,26 @@ func Get(n int) []byte {
 }
 
 // Put gives b back. b must come from [Get], must not have been appended past
-// its capacity, and must not be used afterwards.
+// its capacity, and must not be used afterwards. Nil is not minded.
 func Put(b []byte) {
+	if cap(b) == 0 {
+		return
+	}
 	outstanding.Add(-1)
 	c := class(cap(b))
-	if cap(b) == 0 || c >= len(classes) || cap(b) != 1<<(c+minBits) {
+	if c >= len(classes) || cap(b) != 1<<(c+minBits) {
 		return
 	}
 	poison(b[:cap(b)])
 	classes[c].Put(unsafe.SliceData(b))
+}
+
+// Leave leaves b to the garbage collector, because somebody may still look at
+// it.
+func Leave(b []byte) {
+	if cap(b) > 0 {
+		outstanding.Add(-1)
+	}
 }
 
 // Grow returns a slice with the contents of b and room for n more bytes. Where

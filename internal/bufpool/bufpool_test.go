@@ -49,3 +49,12 @@ func TestPool(t *testing.T) {
 		t.Fatal("nil from the pool")
 	}
 }
+
+func TestLeaveCountsAsGivenBack(t *testing.T) {
+	bufpool.Leave(bufpool.Get(100))
+	bufpool.Put(nil)
+	bufpool.Leave(nil)
+	if n := bufpool.Outstanding(); n != 0 {
+		t.Errorf("outstanding: %d", n)
+	}
+}
