@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/deflate"
+	"github.com/lariat-go/websocket/extension"
+	"github.com/lariat-go/websocket/frame"
+	"github.com/spf13/cobra"
+)
+
+// dialFlags are the flags of the commands that open a connection.
+type dialFlags struct {
+	headers      []string
+	subprotocols []string
+	deflate      bool
+	proxy        string
+	unix         string
+	insecure     bool
+	pin          string
+	caFile       string
+	cert, key    string
+	user         string
+	follow       bool
+	maxMessage   size
+	timeout      time.Duration
+	verbose      bool
+}
+
+func (f *dialFlags) register(c *cobra.Command) {
+	f.maxMessage = 16 << 20
+	fl := c.Flags()
+	fl.StringArrayVarP(&f.headers, "header", "H", nil, "send this `\"NAME: VALUE\"` with the opening handshake; can be repeated")
+	fl.StringArrayVar(&f.subprotocols, "subprotocol", nil, "offer this `NAME`; can be repeated, in order of preference")
+	fl.BoolVar(&f.deflate, "deflate", false, "offer compression (permessage-deflate)")
+	fl.StringVar(&f.proxy, "proxy", "", "go through this proxy `URL`: http, https, socks5 or socks5h; direct for none")
+	fl.StringVar(&f.unix, "unix", "", "connect to the unix socket `PATH` instead of the URL's host")
+	fl.BoolVarP(&f.insecure, "insecure", "k", false, "do not check the server's certificate")
+	fl.StringVar(&f.pin, "pin", "", "trust the certificate with this SHA-256 `FINGERPRINT` and no other")
+	fl.StringVar(&f.caFile, "cacert", "", "trust the certificates in `FILE`, PEM, instead of the system's")
+	fl.StringVar(&f.cert, "cert", "", "`FILE` with a client certificate, PEM")
+	fl.StringVar(&f.key, "key", "", "`FILE` with its key, PEM")
+	fl.StringVarP(&f.user, "user", "u", "", "log in with `NAME:PASSWORD` (Basic)")
+	fl.BoolVar(&f.follow, "follow", false, "follow redirects, 5 at most")
+	fl.Var(&f.maxMessage, "max-message", "largest message accepted, in `BYTES`, or with KiB, MiB")
+	fl.DurationVar(&f.timeout, "timeout", 0, "give up after this `TIME` in all, with exit code 8; 0 for never")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the opening handshake and the frames as they pass, on standard error")
+	for _, name := range []string{"cacert", "cert", "key"} {
+		_ = c.MarkFlagFilename(name, "pem", "crt", "key")
+	}
+}
+
+// options are the flags in the library's words.
+func (f *dialFlags) options(p *printer) (*websocket.DialOptions, error) {
+	o := &websocket.DialOptions{
+		ConnOptions: websocket.ConnOptions{Subprotocols: f.subprotocols, MaxMessageSize: int64(f.maxMessage)},
+		Header:      make(http.Header),
+		Unix:        f.unix,
+	}
+	for _, h := range f.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, usage(`-H "Name: value"`, "%q is not a header", trim(h, 64))
+		}
+		o.Header.Add(name, strings.TrimSpace(value))
+	}
+	if f.user != "" {
+		name, password, ok := strings.Cut(f.user, ":")
+		if !ok {
+			return nil, usage("--user NAME:PASSWORD", "--user has no password")
+		}
+		r := http.Request{Header: make(http.Header)}
+		r.SetBasicAuth(name, password)
+		o.Header.Set("Authorization", r.Header.Get("Authorization"))
+	}
+	if f.deflate {
+		o.Extensions = []extension.Extension{deflate.New(&deflate.Options{
+			ServerContextTakeover: true, ClientContextTakeover: true,
+		})}
+	}
+	if f.follow {
+		o.MaxRedirects = 5
+	}
+	if f.timeout < 0 {
+		return nil, usage("--timeout 10s, or 0 for no limit", "--timeout is %v, and a time is never negative", f.timeout)
+	}
+	var err error
+	if o.Proxy, err = proxyFunc(f.proxy); err != nil {
+		return nil, err
+	}
+	var config *tls.Config
+	if config, err = clientTLS(f.insecure, f.pin, f.caFile, f.cert, f.key); err != nil {
+		return nil, err
+	}
+	o.TLSConfig = config
+	if f.verbose {
+		o.Trace = p.trace()
+	}
+	return o, nil
+}
+
+// proxyFunc reads --proxy. nil leaves the choice to the environment.
+func proxyFunc(s string) (func(*http.Request) (*url.URL, error), error) {
+	switch s {
+	case "":
+		return nil, nil
+	case "direct", "none":
+		return func(*http.Request) (*url.URL, error) { return nil, nil }, nil
+	}
+	if !strings.Contains(s, "://") {
+		return nil, usage("--proxy http://"+s, "the proxy %q has no scheme", trim(s, 64))
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return nil, usage("--proxy http://HOST:PORT", "the proxy's URL cannot be used")
+	}
+	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		return func(*http.Request) (*url.URL, error) { return u, nil }, nil
+	}
+	return nil, usage("--proxy with http, https, socks5 or socks5h", "%q is not a kind of proxy", trim(u.Scheme, 64))
+}
+
+// bound gives ctx the end that --timeout sets.
+func (f *dialFlags) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, f.timeout, errTimeout)
+}
+
+// dial opens the connection and tells of it.
+func (p *printer) dial(ctx context.Context, u *url.URL, o *websocket.DialOptions) (*websocket.Conn, error) {
+	c, err := websocket.Dial(ctx, u.String(), o)
+	if err != nil {
+		return nil, dialFailure(ctx, u.Redacted(), err)
+	}
+	e := &openEvent{URL: u.Redacted(), Subprotocol: c.Subprotocol()}
+	if a := c.RemoteAddr(); a != nil {
+		e.Remote = a.String()
+	}
+	for _, x := range c.Extensions() {
+		e.Extensions = append(e.Extensions, x.String())
+	}
+	return c, p.event("open", e)
+}
+
+// trace shows the opening handshake and the frames: > is sent, < is received.
+func (p *printer) trace() *websocket.Trace {
+	return &websocket.Trace{
+		Request: func(method, target string, header http.Header) {
+			if p.json {
+				_ = p.event("request", &requestEvent{Method: method, Target: target, Header: hideSecrets(header)})
+				return
+			}
+			p.traced(true, fmt.Sprintf("%s %s", method, target))
+			p.traceHeader(true, header)
+		},
+		Response: func(status int, header http.Header) {
+			if p.json {
+				_ = p.event("response", &responseEvent{Status: status, Header: hideSecrets(header)})
+				return
+			}
+			p.traced(false, fmt.Sprintf("%d %s", status, http.StatusText(status)))
+			p.traceHeader(false, header)
+		},
+		Frame: func(sent bool, h frame.Header) {
+			if p.json {
+				_ = p.event("frame", &frameEvent{
+					Direction: direction(sent), Opcode: h.Opcode.String(), Fin: h.Fin,
+					RSV: rsvList(h.RSV), Masked: h.Masked, Size: h.Length,
+				})
+				return
+			}
+			masked := ""
+			if h.Masked {
+				masked = "masked "
+			}
+			p.traced(sent, fmt.Sprintf("%-12s %s %s%s", h.Opcode, flagText(h), masked, count(h.Length, "byte")))
+		},
+	}
+}
+
+func direction(sent bool) string {
+	if sent {
+		return "out"
+	}
+	return "in"
+}
+
+func (p *printer) traced(sent bool, text string) {
+	if sent {
+		p.note("%s %s", p.errPaint(blue, ">"), printable(text))
+	} else {
+		p.note("%s %s", p.errPaint(green, "<"), printable(text))
+	}
+}
+
+func (p *printer) traceHeader(sent bool, header http.Header) {
+	header = hideSecrets(header)
+	for _, name := range sortedNames(header) {
+		for _, v := range header[name] {
+			p.traced(sent, name+": "+v)
+		}
+	}
+	p.traced(sent, "")
+}
+
+// hideSecrets returns header without the values of credentials, so that what
+// -v shows can be passed on.
+func hideSecrets(header http.Header) http.Header {
+	header = header.Clone()
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"} {
+		if _, ok := header[name]; ok {
+			header[name] = []string{"(hidden)"}
+		}
+	}
+	return header
+}
