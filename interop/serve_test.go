@@ -16,7 +16,7 @@ func TestServePage(t *testing.T) {
 	node := needNode(t, "playwright-core")
 	browser := needProgram(t, "chromium")
 	lariat := filepath.Join(t.TempDir(), "lariat")
-	build := exec.Command("go", "build", "-o", lariat, "../cmd/lariat")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", lariat, "../cmd/lariat")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
