@@ -103,12 +103,14 @@ func parseTokens(values []string, limit int) (tokens []string, looks int, err er
 }
 
 // HasToken reports whether one element of a header's lines is token, in
-// whatever case (RFC 9110, section 5.6.1). Elements that are no tokens are
-// passed over.
+// whatever case of its ASCII letters (RFC 9110, section 5.6.1). Elements that
+// are no tokens are passed over.
 func HasToken(values []string, token string) bool {
 	for _, v := range values {
 		for e := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.Trim(e, " \t"), token) {
+			// The length keeps EqualFold to ASCII: what else it folds, as the
+			// Kelvin sign, is longer.
+			if e = strings.Trim(e, " \t"); len(e) == len(token) && strings.EqualFold(e, token) {
 				return true
 			}
 		}

@@ -198,6 +198,13 @@ func TestHasToken(t *testing.T) {
 			t.Errorf("HasToken(%q) = %v", tt.values, got)
 		}
 	}
+	// Tokens are ASCII. Unicode also folds the Kelvin sign to a k and the long s
+	// to an s, and an intermediary would not.
+	for token, look := range map[string]string{"websocket": "websoc\u212aet", "x-s": "x-\u017f"} {
+		if extension.HasToken([]string{look}, token) || !extension.HasToken([]string{strings.ToUpper(token)}, token) {
+			t.Errorf("HasToken takes %q for %q, or not its capitals", look, token)
+		}
+	}
 }
 
 func TestValid(t *testing.T) {

@@ -41,6 +41,7 @@ func TestFraming(t *testing.T) {
 		{name: "chunked in HTTP/1.0", head: "HTTP/1.0 200 \r\nTransfer-Encoding: chunked\r\n", err: h1.ErrFraming},
 		{name: "chunked twice", head: "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", err: h1.ErrFraming},
 		{name: "gzip, chunked", head: "HTTP/1.1 200 \r\nTransfer-Encoding: gzip, chunked\r\n", err: h1.ErrFraming},
+		{name: "chunked with a Kelvin sign", head: "HTTP/1.1 200 \r\nTransfer-Encoding: chun\u212aed\r\n", err: h1.ErrFraming},
 		{name: "identity", head: "HTTP/1.1 200 \r\nTransfer-Encoding: identity\r\n", err: h1.ErrFraming},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (r *Response) Framing(method string) (Framing, error) {
 			return Framing{}, fmt.Errorf("%w: both Content-Length and Transfer-Encoding", ErrFraming)
 		case r.Minor == 0:
 			return Framing{}, fmt.Errorf("%w: Transfer-Encoding in HTTP/1.0", ErrFraming)
-		case len(codings) > 1 || !strings.EqualFold(codings[0], "chunked"):
+		case len(codings) > 1 || len(codings[0]) != len("chunked") || !strings.EqualFold(codings[0], "chunked"):
 			return Framing{}, fmt.Errorf("%w: Transfer-Encoding %.64q, want chunked alone", ErrFraming, strings.Join(codings, ", "))
 		}
 	}
