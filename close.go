@@ -20,16 +20,18 @@ import (
 //
 // The result is nil when the handshake was completed, whoever began it, and
 // otherwise a [*CloseError]. Any number of goroutines may call Close: one close
-// frame is sent, and all of them wait for the end. A code that must not be
-// sent, or a reason of more than 123 bytes or that is not UTF-8, is refused
-// before anything is sent.
+// frame is sent, and all of them wait for the end. Code 0 without a reason
+// sends a close frame without a code. A code that must not be sent, as 1005, or
+// a reason of more than 123 bytes or that is not UTF-8, is refused before
+// anything is sent.
 func (c *Conn) Close(code StatusCode, reason string) error {
-	if _, err := frame.AppendClose(nil, code, reason); err != nil {
+	cl, err := sendable(code, reason)
+	if err != nil {
 		return fmt.Errorf("websocket: Close(%d): %w", code, err)
 	}
 	c.mu.Lock()
 	if c.err == nil {
-		c.queueClose(protocol.Close{Code: code, Reason: reason})
+		c.queueClose(cl)
 	}
 	if !c.ended.Load() {
 		c.startCloseTimer(c.conf.closeTimeout)
@@ -38,6 +40,18 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	c.mu.Unlock()
 	c.awaitEnd()
 	return c.closeResult()
+}
+
+// sendable returns what a close frame asked for by the user says.
+func sendable(code StatusCode, reason string) (protocol.Close, error) {
+	switch {
+	case code == StatusNoStatusRcvd:
+		return protocol.Close{}, frame.ErrCloseStatus
+	case code == 0 && reason == "":
+		code = StatusNoStatusRcvd // what a frame without a code is read as
+	}
+	_, err := frame.AppendClose(nil, code, reason)
+	return protocol.Close{Code: code, Reason: reason}, err
 }
 
 // CloseNow drops the connection without a closing handshake. What a peer sees

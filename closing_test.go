@@ -316,6 +316,8 @@ func TestCloseRefusesItsArguments(t *testing.T) {
 		}{
 			{999, "", frame.ErrCloseStatus},
 			{1004, "", frame.ErrCloseStatus},
+			{0, "reason", frame.ErrCloseStatus},
+			{1005, "", frame.ErrCloseStatus},
 			{1005, "reason", frame.ErrCloseStatus},
 			{1006, "", frame.ErrCloseStatus},
 			{1015, "", frame.ErrCloseStatus},
@@ -339,6 +341,33 @@ func TestCloseRefusesItsArguments(t *testing.T) {
 			t.Error(err)
 		}
 		peer.Expect(wstest.Text("still here"))
+	})
+}
+
+// S2.23, ruling C9: a close frame without a code is sent by code 0, from Close
+// and in a batch, and answered by an empty one.
+func TestCloseWithoutCode(t *testing.T) {
+	forRoles(t, func(t *testing.T, role protocol.Role) {
+		for what, closing := range map[string]func(*websocket.Conn) error{
+			"Close": func(c *websocket.Conn) error { return c.Close(0, "") },
+			"batch": func(c *websocket.Conn) error {
+				return c.WriteBatch(context.Background(), websocket.CloseFrame(0, ""), websocket.Text("dropped"))
+			},
+		} {
+			c, _, peer := scripted(t, role, nil, nil)
+			done := async(func() error { return closing(c) })
+			peer.Expect(wstest.Close(websocket.StatusNoStatusRcvd, ""))
+			peer.SendFrames(wstest.Close(websocket.StatusNoStatusRcvd, ""))
+			peer.CloseWrite()
+			if err := <-done; err != nil {
+				t.Errorf("%s = %v", what, err)
+			}
+			ce := closeErrorOf(t, readError(c)())
+			if ce.Code != 1005 || !sameClose(ce.Sent, 1005, "") || !sameClose(ce.Received, 1005, "") || ce.RemoteFirst || ce.Cause != nil {
+				t.Errorf("%s: ending %+v", what, ce)
+			}
+			peer.ExpectEOF()
+		}
 	})
 }
 

@@ -51,8 +51,8 @@ func Binary(p []byte) Outgoing { return Outgoing{opcode: frame.OpBinary, data: p
 // for the answer.
 func PingFrame(p []byte) Outgoing { return Outgoing{opcode: frame.OpPing, data: p} }
 
-// CloseFrame returns a close frame, which begins the closing handshake. What
-// follows it in a batch is dropped.
+// CloseFrame returns a close frame, which begins the closing handshake, with the
+// code and reason of [Conn.Close]. What follows it in a batch is dropped.
 func CloseFrame(code StatusCode, reason string) Outgoing {
 	return Outgoing{opcode: frame.OpClose, code: code, reason: reason}
 }
@@ -62,7 +62,7 @@ func CloseFrame(code StatusCode, reason string) Outgoing {
 func (o *Outgoing) check(text bool) error {
 	switch o.opcode {
 	case frame.OpClose:
-		_, err := frame.AppendClose(nil, o.code, o.reason)
+		_, err := sendable(o.code, o.reason)
 		return err
 	case frame.OpPing:
 		if len(o.data) > frame.MaxControlPayload {

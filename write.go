@@ -6,7 +6,6 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
-	"github.com/lariat-go/websocket/protocol"
 )
 
 // Write sends a message in one frame. Text must be UTF-8, or nothing is sent
@@ -136,7 +135,8 @@ func (c *Conn) queue(o *Outgoing) (err error) {
 	c.out = bufpool.Grow(c.out, len(o.data)+frame.MaxHeaderSize)
 	switch {
 	case o.opcode == frame.OpClose:
-		return c.queueClose(protocol.Close{Code: o.code, Reason: o.reason})
+		cl, _ := sendable(o.code, o.reason) // it was checked
+		return c.queueClose(cl)
 	case o.opcode.IsControl():
 		c.out, err = c.send.AppendControl(c.out, o.opcode, o.data)
 	case o.NoCompress && c.send.Coding():

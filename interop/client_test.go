@@ -210,7 +210,7 @@ func (p *peer) testMebibyte(t *testing.T) {
 	text := bytes.Repeat([]byte("m"), 1<<20)
 	c.write(t, websocket.MessageText, text)
 	c.want(t, websocket.MessageText, text)
-	c.close(t, websocket.StatusNoStatusRcvd, "")
+	c.close(t, 0, "")
 	c.wantEnd(t, "1005", "1005", false)
 	p.wantClose(t, 1005, "")
 }
