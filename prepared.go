@@ -5,6 +5,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -39,12 +40,6 @@ func NewPrepared(t MessageType, p []byte) (*Prepared, error) {
 	return &Prepared{opcode: t, data: bytes.Clone(p), plain: plain}, nil
 }
 
-// sharer is implemented by a codec of which others with an equal key make the
-// same bytes of the same message.
-type sharer interface {
-	ShareKey() (key any, ok bool)
-}
-
 // frame returns the frame to send on c, nil when c has to build its own. c.mu
 // is held.
 func (m *Prepared) frame(c *Conn) ([]byte, error) {
@@ -54,7 +49,7 @@ func (m *Prepared) frame(c *Conn) ([]byte, error) {
 	if !c.send.Coding() {
 		return m.plain, nil
 	}
-	s, ok := c.conf.codec.(sharer)
+	s, ok := c.conf.codec.(extension.Sharer)
 	if !ok {
 		return nil, nil
 	}

@@ -39,6 +39,17 @@ func newCodec(d *deflater, p params, server bool, held int64) *codec {
 // section 6).
 func (c *codec) RSV() frame.RSV { return frame.RSV1 }
 
+// ShareKey implements [extension.Sharer]: without takeover, what is sent
+// depends on the settings alone.
+func (c *codec) ShareKey() (key any, ok bool) {
+	return shareKey{c.outBits, c.d.o.Level, c.d.o.Threshold}, !c.outTakeover
+}
+
+type shareKey struct {
+	bits             uint8
+	level, threshold int
+}
+
 // Encode appends p compressed to dst, or as it is. Each call's output can be
 // sent at once: a piece that is not the last ends in a flush.
 func (c *codec) Encode(dst, p []byte, m *extension.Message) ([]byte, error) {

@@ -16,7 +16,7 @@ const (
 	windowTableBits = 12
 
 	// windowSize is the memory of a window, one size class of the runtime's.
-	windowSize  = 32 << 10
+	windowSize  = 24 << 10
 	windowText  = windowSize - 2<<windowTableBits - 16
 	windowChunk = 8 << 10
 

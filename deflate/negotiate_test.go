@@ -222,17 +222,18 @@ func TestBudget(t *testing.T) {
 		}
 		codecs = append(codecs, c)
 	}
-	for range 1024 { // of 64 KiB in 64 MiB
+	const fit = 64 << 20 / (24<<10 + 32<<10)
+	for range fit { // of 56 KiB in 64 MiB
 		accept(full)
 	}
 	accept(none)
-	codecs[1024].Close() // had none
+	codecs[fit].Close() // had none
 	accept(none)
 	codecs[7].Close()
 	accept(full)
 	accept(none)
 	for i, c := range codecs {
-		if i != 7 && i != 1024 {
+		if i != 7 && i != fit {
 			c.Close()
 		}
 	}
@@ -280,5 +281,32 @@ func TestBudgetClient(t *testing.T) {
 	}
 	if got := format(e.Offer()[0]); got != first {
 		t.Errorf("offers %q after Close, %q before", got, first)
+	}
+}
+
+// Codecs without takeover share what they make of a message when their
+// settings are the same.
+func TestShareKey(t *testing.T) {
+	key := func(o *deflate.Options, offered ...string) any {
+		_, c, ok := deflate.New(o).Accept(offer(offered...))
+		if !ok {
+			t.Fatal("declined")
+		}
+		defer c.Close()
+		k, ok := c.(extension.Sharer).ShareKey()
+		if !ok {
+			return nil
+		}
+		return k
+	}
+	plain := key(nil)
+	if plain == nil || plain != key(&deflate.Options{}) {
+		t.Error("equal settings have different keys")
+	}
+	if plain == key(&deflate.Options{ServerMaxWindowBits: 9}) || plain == key(&deflate.Options{Level: 6}) {
+		t.Error("different settings have equal keys")
+	}
+	if key(&deflate.Options{ServerContextTakeover: true}) != nil {
+		t.Error("shared with takeover")
 	}
 }

@@ -56,6 +56,13 @@ type Codec interface {
 	Close()
 }
 
+// Sharer is implemented by a Codec whose Encode may keep nothing from one
+// message to the next. Those with ok and an equal key make the same bytes of
+// the same message, so a frame can be built once for all of them.
+type Sharer interface {
+	ShareKey() (key any, ok bool)
+}
+
 // Message tells a Codec of the message that a piece belongs to. The same value
 // is passed for all pieces of one message.
 type Message struct {
