@@ -71,7 +71,9 @@ type ConnOptions struct {
 
 	// OnPing and OnPong are called with the payload of each ping and pong
 	// received, by the goroutine that reads. Pings are answered in any case.
-	// The payload is valid until the function returns.
+	// The payload is valid until the function returns. The function must not
+	// read from the connection, nor call Close or Ping: they would wait for
+	// the reader, and so for the function itself.
 	OnPing, OnPong func(payload []byte)
 
 	// Trace is told of the opening handshake and of each frame. Default none.
@@ -85,15 +87,17 @@ type ConnOptions struct {
 // KeepAlive pings a peer from whom nothing has come for Interval and fails the
 // connection, with [ErrKeepAlive] as the cause, when nothing has come Timeout
 // later. Any received byte counts as a sign of life. The judgement is
-// suspended while nobody reads. Intervals vary by a tenth, so that connections
-// opened together do not ping together.
+// suspended while nobody reads. Silence is measured in eighths of Interval, the
+// first of which is up to half as short by chance, so that connections opened
+// together do not ping together.
 type KeepAlive struct {
 	Interval time.Duration // 0 or less: no pings
 	Timeout  time.Duration // 0: Interval; negative: pings are sent, nothing is judged
 }
 
 // Trace is a set of hooks for debugging. Each may be nil. They are called by
-// the goroutine that does the work and must be quick.
+// the goroutine that does the work; they must be quick and must not call
+// methods of the connection, nor keep or change what they are given.
 type Trace struct {
 	// Request is called with a client's opening handshake.
 	Request func(method, target string, header http.Header)
@@ -107,6 +111,8 @@ type Trace struct {
 }
 
 // HTTPVersion chooses the version of HTTP that carries an opening handshake.
+// [HTTP1] is the only one there is in this version; the others are refused with
+// an [*OptionError].
 type HTTPVersion int
 
 // The versions Dial can be asked for.
@@ -127,7 +133,7 @@ type DialOptions struct {
 	// overridden.
 	Header http.Header
 
-	// HTTP is the version of HTTP to use. Default and at present the only one:
+	// HTTP is the version of HTTP to use. Default, and at present the only one:
 	// HTTP1.
 	HTTP HTTPVersion
 
@@ -154,20 +160,21 @@ type DialOptions struct {
 
 	// LookupTimeout and ConnectTimeout bound the name lookup and the TCP
 	// connection (each 10 s by default), TLSHandshakeTimeout the TLS handshake
-	// (10 s), UpgradeTimeout the opening handshake (10 s). The context bounds
-	// them all together.
+	// (10 s), UpgradeTimeout the opening handshake (10 s). A negative one means
+	// no bound. With NetDial, ConnectTimeout bounds the lookup as well. The
+	// context bounds them all together.
 	LookupTimeout       time.Duration
 	ConnectTimeout      time.Duration
 	TLSHandshakeTimeout time.Duration
 	UpgradeTimeout      time.Duration
 
-	// MaxRedirects is how many redirects are followed, 5 at most. Default 0: a
-	// redirect is a *HandshakeError. Credentials and cookies never follow to
-	// another origin, and wss is never left for ws.
+	// MaxRedirects is how many redirects are followed, 0 to 5. Default 0: a
+	// redirect is a *HandshakeError. Credentials in Header and in the URL never
+	// follow to another origin, and wss is never left for ws.
 	MaxRedirects int
 
 	// MaxRefusalBody is how many bytes of the body of a refusal are kept in
-	// *HandshakeError. Default 64 KiB.
+	// *HandshakeError. Default 64 KiB, negative no limit.
 	MaxRefusalBody int64
 }
 
@@ -189,7 +196,8 @@ type AcceptOptions struct {
 	// Header is sent with the answer that accepts.
 	Header http.Header
 
-	// HandshakeTimeout bounds the writing of the answer. Default 10 s.
+	// HandshakeTimeout bounds the writing of the answer. Default 10 s,
+	// negative no bound.
 	HandshakeTimeout time.Duration
 
 	// RejectEarlyData refuses clients that send frames before they have seen
@@ -198,6 +206,6 @@ type AcceptOptions struct {
 
 	// MaxPendingHandshakes is how many calls of Accept in the process may be
 	// under way before further ones are answered 503. Default 256 for each
-	// processor.
+	// processor that Go uses, negative no limit.
 	MaxPendingHandshakes int
 }
