@@ -86,6 +86,12 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 func (c *Conn) closeResult() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for c.flushing { // it counts what did not leave
+		changed := c.change()
+		c.mu.Unlock()
+		<-changed
+		c.mu.Lock()
+	}
 	err := c.ending()
 	ce, ok := errors.AsType[*CloseError](err)
 	switch {

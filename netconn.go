@@ -182,11 +182,9 @@ func (d *deadline) set(t time.Time) {
 	if d.ended {
 		return
 	}
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-	if d.ctx != nil && d.ctx.Err() != nil {
+	late := d.timer != nil && !d.timer.Stop() // it ends the context any moment
+	d.timer = nil
+	if late || d.ctx != nil && d.ctx.Err() != nil {
 		d.ctx = nil
 	}
 	d.renew()

@@ -77,10 +77,11 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
 		return c.beginLate(ctx)
 	}
-	c.lent = false
-	if c.loose != nil || c.ended.Load() {
+	// Before the end is seen not to have come, others may be giving back.
+	if c.ended.Load() || c.loose != nil {
 		return c.beginLoose()
 	}
+	c.lent = false
 	return nil
 }
 
@@ -113,6 +114,7 @@ func (c *Conn) beginLoose() error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 	}
+	c.lent = false
 	if l := c.loose; l != nil {
 		for _, b := range l.batch {
 			bufpool.Put(b)
