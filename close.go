@@ -108,6 +108,7 @@ func (c *Conn) closeResult() error {
 func (c *Conn) awaitEnd() {
 	for !c.ended.Load() {
 		if c.reading.CompareAndSwap(readFree, readClosing) {
+			c.keepLent()
 			for !c.ended.Load() {
 				if _, err := c.next(context.Background()); err != nil {
 					break

@@ -93,10 +93,11 @@ type extra struct {
 
 // loose is what the read side holds beside its buffer, if anything.
 type loose struct {
-	part     []byte         // a message cut short by the end of a context, borrowed
-	partType MessageType    // of part; 0: none
-	batch    [][]byte       // borrowed for messages of the last batch
-	reader   *messageReader // has the right to read the current message
+	part     []byte          // a message cut short by the end of a context, borrowed
+	partType MessageType     // of part; 0: none
+	batch    [][]byte        // borrowed for messages of the last batch
+	closing  *protocol.Close // came behind the last batch, and is still to be answered
+	reader   *messageReader  // has the right to read the current message
 }
 
 // Sizes in bytes.

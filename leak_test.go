@@ -204,3 +204,40 @@ func TestBatchStaysAfterTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// W6: a Close by another goroutine does not take back what a batch lent, and
+// the peer's answer is seen although it lies in the same buffer.
+func TestBatchStaysWhileClosing(t *testing.T) {
+	forRoles(t, func(t *testing.T, role protocol.Role) {
+		c, _, peer := scripted(t, role, nil, nil)
+		peer.SendFrames(wstest.Text("one"), wstest.Text("two"), wstest.Text("part").NotFinal(), wstest.Continuation(nil))
+		batch, err := c.ReadBatch(t.Context(), nil)
+		if err != nil || len(batch) < 2 {
+			t.Fatalf("ReadBatch = %d messages, %v", len(batch), err)
+		}
+		done := async(func() error { return c.Close(websocket.StatusNormalClosure, "") })
+		synctest.Wait() // it waits for the peer
+		var others [][]byte
+		for range 64 {
+			b := bufpool.Get(4 << 10)
+			for i := range b {
+				b[i] = 0xdb
+			}
+			others = append(others, b)
+		}
+		for i, want := range []string{"one", "two"} {
+			if string(batch[i].Data) != want {
+				t.Errorf("message %d became %q", i, batch[i].Data)
+			}
+		}
+		for _, b := range others {
+			bufpool.Put(b)
+		}
+		peer.ExpectClose(1000)
+		peer.SendFrames(wstest.Close(1000, ""))
+		peer.CloseWrite()
+		if err := <-done; err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
 )
 
 // Read returns the next message. The bytes belong to the caller. It is
@@ -124,7 +125,7 @@ func (c *Conn) beginLoose() error {
 			c.skip = !l.reader.final
 			l.reader = nil
 		}
-		if l.partType == 0 && cap(l.batch) == 0 {
+		if l.partType == 0 && cap(l.batch) == 0 && l.closing == nil {
 			c.loose = nil
 		}
 	}
@@ -150,6 +151,21 @@ func (c *Conn) leaveLent() {
 		}
 		c.loose.batch = nil
 	}
+}
+
+// keepLent lets the last batch have what it lies in, and goes on with a copy of
+// what was not worked through. The caller has the right to read.
+func (c *Conn) keepLent() {
+	if !c.lent {
+		return
+	}
+	var rest []byte
+	if c.off < len(c.buf) {
+		rest = append(bufpool.Get(len(c.buf) - c.off)[:0], c.buf[c.off:]...)
+	}
+	c.leaveLent()
+	c.lent = false
+	c.buf = rest
 }
 
 // endRead gives the right to read back, and sends what the reader owes.
@@ -316,10 +332,7 @@ func (c *Conn) appendBatch(ctx context.Context, dst []Message) ([]Message, error
 	start := len(dst)
 	for {
 		var err error
-		if dst, err = c.takeWhole(dst); err != nil || len(dst) > start {
-			if len(dst) > start {
-				err = nil // it comes again
-			}
+		if dst, err = c.takeWhole(dst, start); err != nil || len(dst) > start {
 			return dst, err
 		}
 		if !c.hasPart() {
@@ -341,15 +354,22 @@ func (c *Conn) appendBatch(ctx context.Context, dst []Message) ([]Message, error
 }
 
 // takeWhole appends what the read buffer holds of whole messages, and stops at
-// one that is not.
-func (c *Conn) takeWhole(dst []Message) ([]Message, error) {
+// one that is not. dst[start:] are those of this batch. When there are any, the
+// end of the connection is left to the next read, so that they can be answered
+// before it.
+func (c *Conn) takeWhole(dst []Message, start int) ([]Message, error) {
 	for !c.hasPart() {
 		n, ev, ok, err := c.recv.Next(c.buf[c.off:])
 		c.off += n
 		switch {
+		case err != nil && len(dst) > start:
+			return dst, nil // it comes again, when these are answered
 		case err != nil:
 			return dst, c.violated(err)
 		case !ok:
+			return dst, nil
+		case ev.Kind == protocol.EventClose && len(dst) > start:
+			c.loosen().closing = &protocol.Close{Code: ev.Code, Reason: ev.Reason}
 			return dst, nil
 		case !c.wanted(&ev):
 			if err := c.control(&ev); err != nil {

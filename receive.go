@@ -42,6 +42,11 @@ func (c *Conn) wanted(ev *protocol.Event) bool {
 // been worked through; its buffer is given back before the wait.
 func (c *Conn) fill(ctx context.Context) error {
 	c.dropBuf()
+	if l := c.loose; l != nil && l.closing != nil {
+		cl := *l.closing
+		l.closing = nil
+		return c.closeReceived(cl)
+	}
 	for {
 		if err := c.beforeWait(ctx); err != nil {
 			return err
