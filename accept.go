@@ -215,7 +215,7 @@ func takeBuffered(rw *bufio.ReadWriter) (early []byte) {
 // and no deadline is needed.
 func writeHead(s Stream, p []byte, timeout time.Duration) error {
 	if t, ok := s.(transport); ok {
-		n, err := t.tryWrite(p)
+		n, err := t.tryWrite(p, nil)
 		if err != nil || n == len(p) {
 			return err
 		}

@@ -193,8 +193,16 @@ func (c *Conn) sayGoodbye() {
 	if reply, owed := c.more().closing.Reply(); owed && c.err == nil {
 		c.queueClose(reply)
 	}
-	c.startCloseTimer(c.conf.closeTimeout)
-	c.finishWriting()
+	if !c.flushing {
+		// Most often this is all.
+		c.flushing = true
+		c.flushOthers()
+		c.mu.Lock()
+	}
+	if c.flushing {
+		c.startCloseTimer(c.conf.closeTimeout)
+		c.finishWriting()
+	}
 }
 
 // linger reads and drops until the peer ends its direction, for a second and
@@ -206,7 +214,7 @@ func (c *Conn) linger() {
 	c.mu.Unlock()
 	c.readWatch.clear(c.s, reads)
 	for n := 0; n < lingerLimit; {
-		b, err := c.s.readBorrow(1 << minReadBits)
+		b, err := c.s.readBorrow(minReadBits)
 		if err != nil {
 			break
 		}
@@ -262,8 +270,8 @@ func (c *Conn) endLocked(hard bool) {
 	if c.ended.Load() {
 		return
 	}
+	c.err = c.extra.closing.Err()
 	c.ended.Store(true)
-	c.err = c.ending()
 	c.stopCloseTimer()
 	c.stopKeepAlive()
 	c.notify()

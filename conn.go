@@ -107,8 +107,7 @@ const (
 	maxBatchBits = 18       // or 256 KiB for ReadBatch
 	smallReads   = 8        // in a row make them smaller
 	highWater    = 64 << 10 // above it writers wait
-	copyLimit    = 32 << 10 // larger payloads are written from where they are
-	copyPrefix   = 16 << 10 // but for as much as leaves together with the header
+	copyLimit    = 8 << 10  // larger payloads are written from where they are
 	writeChunk   = 16 << 10 // between two deadlines, on a transport that is slow to tell
 	progress     = 1 << 10  // what a peer must take in WriteTimeout
 	lingerLimit  = 64 << 10 // read and dropped after a failure
@@ -260,10 +259,11 @@ func (c *Conn) more() *extra {
 	return c.extra
 }
 
-// ending returns how the connection ended, nil while it has not. c.mu is held.
+// ending returns how the connection ended, a [*CloseError], and nil while it
+// has not. c.mu is held.
 func (c *Conn) ending() error {
-	if c.extra == nil {
+	if !c.ended.Load() {
 		return nil
 	}
-	return c.extra.closing.Err()
+	return c.err
 }

@@ -78,11 +78,11 @@ func (c *Conn) flushWith(ctx context.Context, tail []byte, own bool) error {
 	batch := c.takeOut()
 	c.flushing = true
 	c.mu.Unlock()
-	n, err := c.s.tryWrite(batch)
-	if err == nil && (n < len(batch) || tail != nil) {
+	total := len(batch) + len(tail)
+	n, err := c.s.tryWrite(batch, tail)
+	if err == nil && n < total {
 		n, err = c.transmit(ctx, batch, tail, n)
 	}
-	total := len(batch) + len(tail)
 	bufpool.Put(batch)
 	c.mu.Lock()
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Conn) flushOthers() {
 		c.mu.Unlock()
 		n, err := 0, error(nil)
 		if rounds < 4 {
-			n, err = c.s.tryWrite(batch)
+			n, err = c.s.tryWrite(batch, nil)
 		}
 		if err == nil && n < len(batch) {
 			go c.flushRest(batch, n)
@@ -176,23 +176,26 @@ func (c *Conn) flushAside() {
 	c.flushOthers()
 }
 
-// transmit writes batch[n:], n bytes having left already, and then tail. It
-// returns how many bytes of both have left in the end.
+// transmit writes batch and then tail, of which n bytes have left already,
+// however long the transport takes. It returns how many have left in the end.
 func (c *Conn) transmit(ctx context.Context, batch, tail []byte, n int) (int, error) {
-	if v, ok := c.s.unwrap().(vectorWriter); ok && tail != nil && n == 0 {
+	if v, ok := c.s.unwrap().(vectorWriter); ok && n == 0 && len(tail) > 0 {
 		return c.writeVector(ctx, v, batch, tail)
 	}
-	m, err := c.write(ctx, batch[n:])
-	n += m
-	if err != nil || tail == nil {
-		return n, err
+	if n == 0 && len(tail) > 0 {
+		// The header shares a record or packet with the payload's beginning.
+		m := max(min(len(tail), writeChunk-len(batch)), 0)
+		batch = append(append(bufpool.Get(len(batch) + m)[:0], batch...), tail[:m]...)
+		defer bufpool.Put(batch)
+		tail = tail[m:]
 	}
-	m, err = c.s.tryWrite(tail)
-	n += m
-	if err != nil {
-		return n, err
+	if n < len(batch) {
+		m, err := c.write(ctx, batch[n:])
+		if n += m; err != nil {
+			return n, err
+		}
 	}
-	m, err = c.write(ctx, tail[m:])
+	m, err := c.write(ctx, tail[n-len(batch):])
 	return n + m, err
 }
 
@@ -218,14 +221,7 @@ func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []b
 	if n < progress {
 		return n, cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
 	}
-	if n < len(hdr) {
-		m, err := c.write(ctx, hdr[n:])
-		if n += m; err != nil {
-			return n, err
-		}
-	}
-	m, err := c.write(ctx, payload[n-len(hdr):])
-	return n + m, err
+	return c.transmit(ctx, hdr, payload, n)
 }
 
 // extendDeadline gives the transport another WriteTimeout.
@@ -333,7 +329,6 @@ func (c *Conn) queueClose(cl protocol.Close) error {
 	}
 	c.more().closing.Sent(cl)
 	c.err = protocol.ErrCloseSent
-	c.startCloseTimer(c.conf.closeTimeout)
 	c.notify()
 	return nil
 }

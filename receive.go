@@ -51,7 +51,7 @@ func (c *Conn) fill(ctx context.Context) error {
 		if err := c.beforeWait(ctx); err != nil {
 			return err
 		}
-		buf, err := c.s.readBorrow(1 << c.sizeBits)
+		buf, err := c.s.readBorrow(c.sizeBits)
 		c.waiting.Store(false)
 		if err == nil {
 			c.received.Add(1)

@@ -12,13 +12,13 @@ type transport interface {
 	Stream
 
 	// readBorrow waits until something has come and returns it in a buffer of
-	// bufpool, which it reads size bytes into at the most. While it waits, it
-	// holds no buffer if it can be helped.
-	readBorrow(size int) ([]byte, error)
+	// bufpool, of 1<<sizeBits bytes. While it waits, it holds no buffer if it
+	// can be helped.
+	readBorrow(sizeBits uint8) ([]byte, error)
 
-	// tryWrite writes what can be written without waiting. A transport that
-	// cannot tell writes nothing.
-	tryWrite(p []byte) (int, error)
+	// tryWrite writes what of p and tail can be written without waiting. A
+	// transport that cannot tell writes nothing.
+	tryWrite(p, tail []byte) (int, error)
 
 	// unwrap returns the Stream whose optional methods count.
 	unwrap() any
@@ -45,20 +45,20 @@ type plainStream struct{ Stream }
 
 func (s plainStream) unwrap() any { return s.Stream }
 
-func (s plainStream) tryWrite([]byte) (int, error) { return 0, nil }
+func (s plainStream) tryWrite(_, _ []byte) (int, error) { return 0, nil }
 
-func (s plainStream) readBorrow(size int) ([]byte, error) {
+func (s plainStream) readBorrow(sizeBits uint8) ([]byte, error) {
 	if w, ok := s.Stream.(interface{ WaitRead() error }); ok {
 		if err := w.WaitRead(); err != nil {
 			return nil, err
 		}
 	}
-	return readBorrow(s.Stream, size)
+	return readBorrow(s.Stream, sizeBits)
 }
 
 // readBorrow reads once from s into a borrowed buffer.
-func readBorrow(s Stream, size int) ([]byte, error) {
-	buf := bufpool.Get(size)
+func readBorrow(s Stream, sizeBits uint8) ([]byte, error) {
+	buf := bufpool.Get(1 << sizeBits)
 	n, err := s.Read(buf)
 	if n > 0 {
 		// An error that came along comes again at the next Read.

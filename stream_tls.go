@@ -32,7 +32,7 @@ func newTLSStream(c *tls.Conn, raw syscall.RawConn) *tlsStream {
 
 func (s *tlsStream) unwrap() any { return s.Conn }
 
-func (s *tlsStream) tryWrite([]byte) (int, error) { return 0, nil }
+func (s *tlsStream) tryWrite(_, _ []byte) (int, error) { return 0, nil }
 
 func (s *tlsStream) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
@@ -41,23 +41,23 @@ func (s *tlsStream) SetReadDeadline(t time.Time) error {
 	return s.Conn.SetReadDeadline(t)
 }
 
-func (s *tlsStream) readBorrow(size int) ([]byte, error) {
-	buf, err := s.readAhead(size)
+func (s *tlsStream) readBorrow(sizeBits uint8) ([]byte, error) {
+	buf, err := s.readAhead(sizeBits)
 	if !isTimeout(err) {
 		return buf, err
 	}
 	if err := s.raw.Read(s.onRead); err != nil {
 		return nil, err
 	}
-	return readBorrow(s.Conn, size)
+	return readBorrow(s.Conn, sizeBits)
 }
 
 // readAhead returns what the tls.Conn holds already, or a timeout.
-func (s *tlsStream) readAhead(size int) ([]byte, error) {
+func (s *tlsStream) readAhead(sizeBits uint8) ([]byte, error) {
 	s.mu.Lock()
 	s.Conn.SetReadDeadline(past)
 	s.mu.Unlock()
-	buf, err := readBorrow(s.Conn, size)
+	buf, err := readBorrow(s.Conn, sizeBits)
 	s.mu.Lock()
 	s.Conn.SetReadDeadline(s.deadline)
 	s.mu.Unlock()

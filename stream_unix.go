@@ -35,16 +35,11 @@ func platformStream(c net.Conn) Stream {
 // and a write that the kernel takes at once needs no deadline.
 type socketStream struct {
 	net.Conn
-	raw     syscall.RawConn
-	onRead  func(fd uintptr) bool // the method value, made once
-	onWrite func(fd uintptr) bool
-
-	rbuf []byte // what onRead read, or room to read into
-	size int
-	rerr error
-
-	wbuf []byte // what onWrite has still to write
-	werr error
+	raw      syscall.RawConn
+	onRead   func(fd uintptr) bool // made once, so that a call allocates nothing
+	rbuf     []byte                // what onRead read
+	errno    syscall.Errno         // or why not; 0 and no rbuf: the end
+	sizeBits uint8                 // of the buffer to read into
 }
 
 func newSocketStream(c net.Conn, sc syscall.Conn) Stream {
@@ -53,20 +48,26 @@ func newSocketStream(c net.Conn, sc syscall.Conn) Stream {
 		return plainStream{c}
 	}
 	s := &socketStream{Conn: c, raw: raw}
-	s.onRead, s.onWrite = s.readReady(), s.writeReady()
+	s.onRead = s.readReady()
 	return s
 }
 
 func (s *socketStream) unwrap() any { return s.Conn }
 
-func (s *socketStream) readBorrow(size int) ([]byte, error) {
-	s.size = size
+func (s *socketStream) readBorrow(sizeBits uint8) ([]byte, error) {
+	s.sizeBits = sizeBits
 	if err := s.raw.Read(s.onRead); err != nil {
 		return nil, err
 	}
-	buf, err := s.rbuf, s.rerr
-	s.rbuf, s.rerr = nil, nil
-	return buf, err
+	buf, errno := s.rbuf, s.errno
+	s.rbuf, s.errno = nil, 0
+	switch {
+	case buf != nil:
+		return buf, nil
+	case errno == 0:
+		return nil, io.EOF
+	}
+	return nil, s.opError("read", errno)
 }
 
 // readReady returns the function that reads once and reports whether the wait
@@ -75,7 +76,7 @@ func (s *socketStream) readBorrow(size int) ([]byte, error) {
 // that has passed.
 func (s *socketStream) readReady() func(fd uintptr) bool {
 	return func(fd uintptr) bool {
-		buf := bufpool.Get(s.size)
+		buf := bufpool.Get(1 << s.sizeBits)
 		n, err := syscall.Read(int(fd), buf)
 		for err == syscall.EINTR {
 			n, err = syscall.Read(int(fd), buf)
@@ -85,54 +86,64 @@ func (s *socketStream) readReady() func(fd uintptr) bool {
 			return true
 		}
 		bufpool.Put(buf)
-		if err == syscall.EAGAIN {
-			return false
-		}
-		if err == nil {
-			s.rerr = io.EOF
-		} else {
-			s.rerr = s.opError("read", err)
-		}
-		return true
+		s.errno, _ = err.(syscall.Errno)
+		return err != syscall.EAGAIN
 	}
 }
 
-func (s *socketStream) tryWrite(p []byte) (int, error) {
-	s.wbuf = p
-	err := s.raw.Write(s.onWrite)
-	n := len(p) - len(s.wbuf)
-	if err == nil {
-		err = s.werr
-	}
-	s.wbuf, s.werr = nil, nil
-	if isTimeout(err) {
-		err = nil // a deadline left behind by a context: the caller sets its own
+func (s *socketStream) tryWrite(p, tail []byte) (int, error) {
+	w := socketWrites.Get()
+	w.p, w.tail, w.n = p, tail, 0
+	err := s.raw.Write(w.write)
+	n, errno := w.n, w.errno
+	w.p, w.tail, w.errno = nil, nil, 0
+	socketWrites.Put(w)
+	switch {
+	case errno != 0:
+		return n, s.opError("write", errno)
+	case isTimeout(err):
+		return n, nil // a deadline that a context left behind: the caller sets its own
 	}
 	return n, err
-}
-
-// writeReady returns the function that writes until the kernel takes no more,
-// and never waits.
-func (s *socketStream) writeReady() func(fd uintptr) bool {
-	return func(fd uintptr) bool {
-		for len(s.wbuf) > 0 {
-			n, err := syscall.Write(int(fd), s.wbuf)
-			switch {
-			case n > 0:
-				s.wbuf = s.wbuf[n:]
-			case err == syscall.EINTR:
-			case err == syscall.EAGAIN:
-				return true
-			default:
-				s.werr = s.opError("write", err)
-				return true
-			}
-		}
-		return true
-	}
 }
 
 func (s *socketStream) opError(op string, err error) error {
 	a := s.LocalAddr()
 	return &net.OpError{Op: op, Net: a.Network(), Source: a, Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
+}
+
+// socketWrite is a write under way.
+type socketWrite struct {
+	write   func(fd uintptr) bool
+	p, tail []byte // what is still to be written
+	n       int
+	errno   syscall.Errno
+}
+
+var socketWrites = bufpool.Pool[*socketWrite]{New: newSocketWrite}
+
+// newSocketWrite returns a write whose function writes until the kernel takes
+// no more, and never waits.
+func newSocketWrite() *socketWrite {
+	w := new(socketWrite)
+	w.write = func(fd uintptr) bool {
+		for len(w.p)+len(w.tail) > 0 {
+			n, err := writeBoth(int(fd), w.p, w.tail)
+			if n > 0 {
+				w.n += n
+				m := min(n, len(w.p))
+				w.p, w.tail = w.p[m:], w.tail[n-m:]
+				continue
+			}
+			if err == syscall.EINTR {
+				continue
+			}
+			if err != syscall.EAGAIN {
+				w.errno, _ = err.(syscall.Errno)
+			}
+			return true
+		}
+		return true
+	}
+	return w
 }

@@ -113,11 +113,10 @@ func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error {
 	own := len(c.out) == 0
 	if len(p) > copyLimit && !c.flushing {
-		out, ok, err := c.send.AppendMessageHeader(bufpool.Grow(c.out, copyPrefix+frame.MaxHeaderSize), t, p)
+		out, ok, err := c.send.AppendMessageHeader(bufpool.Grow(c.out, frame.MaxHeaderSize), t, p)
 		c.out = out
 		if ok && err == nil {
-			c.out = append(c.out, p[:copyPrefix]...)
-			return c.flushWith(ctx, p[copyPrefix:], own)
+			return c.flushWith(ctx, p, own)
 		}
 	}
 	out, err := c.send.AppendMessage(bufpool.Grow(c.out, len(p)+frame.MaxHeaderSize), t, p)
@@ -136,6 +135,7 @@ func (c *Conn) queue(o *Outgoing) (err error) {
 	switch {
 	case o.opcode == frame.OpClose:
 		cl, _ := sendable(o.code, o.reason) // it was checked
+		c.startCloseTimer(c.conf.closeTimeout)
 		return c.queueClose(cl)
 	case o.opcode.IsControl():
 		c.out, err = c.send.AppendControl(c.out, o.opcode, o.data)

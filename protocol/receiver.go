@@ -66,19 +66,23 @@ type Receiver struct {
 // NewReceiver returns a Receiver for the end of a connection that role names.
 // A nil o means the defaults.
 func NewReceiver(role Role, o *Options) *Receiver {
+	r := new(Receiver) // on the stack of a caller that copies it
+	r.init(role, o)
+	return r
+}
+
+func (r *Receiver) init(role Role, o *Options) {
 	if o == nil {
 		o = &Options{}
 	}
-	r := &Receiver{
-		codec:        o.Codec,
-		onHeader:     o.OnHeader,
-		max:          maxSize(o.MaxMessageSize),
-		maxFragments: count(o.MaxFragments, DefaultMaxFragments),
-		maxEmpty:     count(o.MaxEmptyFragments, DefaultMaxEmptyFragments),
-		burst:        count(o.ControlBurst, DefaultControlBurst),
-		skipUTF8:     o.SkipUTF8,
-	}
+	r.codec = o.Codec
+	r.onHeader = o.OnHeader
+	r.max = maxSize(o.MaxMessageSize)
+	r.maxFragments = count(o.MaxFragments, DefaultMaxFragments)
+	r.maxEmpty = count(o.MaxEmptyFragments, DefaultMaxEmptyFragments)
+	r.burst = count(o.ControlBurst, DefaultControlBurst)
 	r.controls = r.burst
+	r.skipUTF8 = o.SkipUTF8
 	if role != RoleClient {
 		r.maskBit = 0x80
 	}
@@ -90,7 +94,6 @@ func NewReceiver(role Role, o *Options) *Receiver {
 		r.rest = stageHeader
 	}
 	r.stage = r.rest
-	return r
 }
 
 // Next takes bytes from the front of p until it has an event or has used up p.
