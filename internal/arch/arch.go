@@ -155,6 +155,7 @@ func shellRules() []Rule {
 			"internal/option":        "OptionError",
 			"protocol":               "the state machine under Conn",
 			"golang.org/x/net/proxy": "SOCKS5 proxies",
+			"golang.org/x/sys/unix":  "writev in one call inside a RawConn callback, which package syscall does not have",
 			"math/rand/v2":           "keepalive intervals vary, so that connections opened together do not ping together",
 		}, Only: map[string]string{"math/rand/v2": "N"}},
 		{Package: "wsjson", Imports: map[string]string{
