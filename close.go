@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/lariat-go/websocket/frame"
@@ -66,6 +65,9 @@ func (c *Conn) CloseNow() error {
 // ends the connection with 1008. The context returned ends with the connection,
 // and the connection is closed when ctx ends.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		_, _, err := c.Reader(ctx)
@@ -119,8 +121,9 @@ func (c *Conn) awaitEnd() {
 		}
 		c.mu.Lock()
 		changed := c.change()
-		held := c.reading.CompareAndSwap(readHeld, readAwaited) || c.reading.Load() == readAwaited
-		wait := held && !c.ended.Load()
+		c.reading.CompareAndSwap(readHeld, readAwaited)
+		state := c.reading.Load() // whoever leaves it tells of it, except from readHeld
+		wait := (state == readAwaited || state == readClosing) && !c.ended.Load()
 		c.mu.Unlock()
 		if wait {
 			<-changed
@@ -176,8 +179,13 @@ func (c *Conn) violated(err error) error {
 	c.sayGoodbye()
 	if !c.ended.Load() {
 		if cw, ok := c.s.unwrap().(interface{ CloseWrite() error }); ok {
-			cw.CloseWrite()
+			c.startCloseTimer(c.conf.closeTimeout)
+			c.mu.Unlock()
+			cw.CloseWrite() // TLS writes for it, and may have to wait
+			c.mu.Lock()
 		}
+	}
+	if !c.ended.Load() {
 		c.linger()
 	}
 	c.endLocked(false)
@@ -190,8 +198,12 @@ func (c *Conn) sayGoodbye() {
 	if c.ended.Load() {
 		return
 	}
-	if reply, owed := c.more().closing.Reply(); owed && c.err == nil {
+	reply, owed := c.more().closing.Reply()
+	switch {
+	case owed && c.err == nil:
 		c.queueClose(reply)
+	case owed:
+		c.extra.closing.Fail(c.err) // a write failed before: there is no way to answer
 	}
 	if !c.flushing {
 		// Most often this is all.
@@ -299,7 +311,8 @@ func (c *Conn) cleanUp() {
 	c.readWatch.clear(c.s, reads)
 	c.writeWatch.clear(c.s, writes)
 	if c.hasPart() {
-		c.takePart(nil, slices.Grow)
+		bufpool.Put(c.loose.part)
+		c.loose.part, c.loose.partType = nil, 0
 	}
 	c.leaveLent()
 	c.dropBuf()

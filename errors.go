@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
@@ -56,15 +57,20 @@ func CloseStatus(err error) StatusCode {
 	return 0
 }
 
+// errNoContext refuses a nil context before it can do any harm.
+var errNoContext error = &OptionError{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}
+
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
+// isTimeout reports whether err is that of a deadline. ETIMEDOUT is not: TCP has
+// given the peer up.
 func isTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
 		error
 		Timeout() bool
 	}](err)
-	return ok && t.Timeout()
+	return ok && t.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // contextError returns the error for an operation whose context has ended, nil

@@ -3,6 +3,7 @@ package websocket
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +21,9 @@ import (
 // awaitTurn waits until a message may be queued: no fragmented message is open
 // and not too much is queued. c.mu is held, and released while waiting.
 func (c *Conn) awaitTurn(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	if c.err == nil && c.mayBegin() && ctx.Done() == nil {
 		return nil
 	}
@@ -100,7 +104,7 @@ func (c *Conn) flushWith(ctx context.Context, tail []byte, own bool) error {
 func (c *Conn) takeOut() []byte {
 	if x := c.extra; x != nil && x.pong != nil {
 		if c.err == nil {
-			c.out, _ = c.send.AppendControl(c.out, frame.OpPong, x.pong)
+			c.out, _ = c.send.AppendControl(bufpool.Grow(c.out, len(x.pong)+frame.MaxHeaderSize), frame.OpPong, x.pong)
 		}
 		x.pong = nil
 	}
@@ -253,11 +257,24 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 			continue
 		}
 		if isTimeout(err) {
-			err = cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
+			err = c.writeTimeout(ctx)
 		}
 		return n, err
 	}
 	return n, nil
+}
+
+// writeTimeout returns the error for a write that a deadline ended.
+func (c *Conn) writeTimeout(ctx context.Context) error {
+	err := contextError(ctx, "write")
+	if err == nil {
+		return ErrWriteTimeout
+	}
+	if _, ok := c.s.unwrap().(*tls.Conn); ok {
+		// Part of a record may have left, and crypto/tls sends nothing after it.
+		return fmt.Errorf("%w: %w", ErrHalfWritten, err)
+	}
+	return err
 }
 
 // writeFailed judges an error of a write and returns what the writer is told.
@@ -269,10 +286,12 @@ func (c *Conn) writeFailed(ctx context.Context, err error, unsent int, harmless 
 		c.unsent(unsent)
 		return c.ending()
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		if harmless {
+		switch half := errors.Is(err, ErrHalfWritten); {
+		case harmless && !half:
 			return err
+		case !half:
+			err = fmt.Errorf("%w: %w", ErrHalfWritten, err)
 		}
-		err = fmt.Errorf("%w: %w", ErrHalfWritten, err)
 		c.unsent(unsent)
 		c.more().closing.Fail(err)
 		c.endLocked(true)

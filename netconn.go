@@ -24,6 +24,9 @@ import (
 // Read, and a Write waits for room only, before anything of it is sent. The
 // end of ctx closes the connection.
 func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	n := &netConn{c: c, t: t}
 	n.stop = context.AfterFunc(ctx, func() { c.drop(context.Cause(ctx)) })
 	return n

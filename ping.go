@@ -24,6 +24,9 @@ type pingWaiter struct {
 // seen by whoever reads: another goroutine must be in a read method, or
 // [Conn.CloseRead] must have been called.
 func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
+	if ctx == nil {
+		return 0, errNoContext
+	}
 	w := &pingWaiter{rtt: make(chan time.Duration, 1)}
 	c.mu.Lock()
 	if err := c.await(ctx, (*Conn).hasRoom); err != nil {

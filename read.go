@@ -75,6 +75,9 @@ const (
 
 // beginRead takes the right to read, and lets go of what the last read lent.
 func (c *Conn) beginRead(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
 		return c.beginLate(ctx)
 	}

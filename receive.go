@@ -53,20 +53,23 @@ func (c *Conn) fill(ctx context.Context) error {
 		}
 		buf, err := c.s.readBorrow(c.sizeBits)
 		c.waiting.Store(false)
-		if err == nil {
+		if len(buf) > 0 {
 			c.received.Add(1)
 			c.buf, c.off = buf, 0
 			c.adapt(len(buf), cap(buf))
 			return nil
 		}
-		if err = c.readError(ctx, err); err != nil {
-			return err
+		if err != nil {
+			if err = c.readError(ctx, err); err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // readInto is fill for memory of the caller's.
 func (c *Conn) readInto(ctx context.Context, p []byte) (int, error) {
+	c.dropBuf()
 	for {
 		if err := c.beforeWait(ctx); err != nil {
 			return 0, err

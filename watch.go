@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,9 @@ type watch struct{ *tie }
 type tie struct {
 	done <-chan struct{}
 	stop func() bool
+
+	mu   sync.Mutex // held while the deadline is set
+	over bool       // it is not to be set any more
 }
 
 // The two directions of a transport.
@@ -44,7 +48,15 @@ func (w *watch) set(ctx context.Context, s transport, d direction) error {
 		if done == nil {
 			return nil
 		}
-		w.tie = &tie{done, context.AfterFunc(ctx, func() { d.setDeadline(s, past) })}
+		t := &tie{done: done}
+		t.stop = context.AfterFunc(ctx, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if !t.over {
+				d.setDeadline(s, past)
+			}
+		})
+		w.tie = t
 	}
 	select {
 	case <-done:
@@ -55,13 +67,16 @@ func (w *watch) set(ctx context.Context, s transport, d direction) error {
 }
 
 // clear unties the direction. When the context had ended, its deadline is
-// taken back; should it be set once more after that, the operation it disturbs
-// sees that its own context lives and goes on.
+// taken back; from then on it is not set any more, so that the next operation is
+// not disturbed by it.
 func (w *watch) clear(s transport, d direction) {
 	if w.tie == nil {
 		return
 	}
 	if !w.stop() {
+		w.mu.Lock()
+		w.over = true
+		w.mu.Unlock()
 		d.setDeadline(s, time.Time{})
 	}
 	w.tie = nil

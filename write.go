@@ -64,7 +64,7 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 			break
 		}
 	}
-	return c.flush(ctx, start == 0)
+	return c.flush(ctx, start == 0 && c.err == nil) // a close frame can't be taken back
 }
 
 // checkBatch judges the items of a batch. Text is left to the Sender where

@@ -29,6 +29,8 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error
 		return nil, err
 	}
 	c.more().writer = w
+	w.mu.Lock() // ctx may end at this moment
+	defer w.mu.Unlock()
 	w.stop = context.AfterFunc(ctx, w.abandon)
 	return w, nil
 }
@@ -89,7 +91,8 @@ func (w *messageWriter) send(final bool) {
 	if err == nil {
 		own := len(c.out) == 0
 		c.out = bufpool.Grow(c.out, len(w.buf)+frame.MaxHeaderSize)
-		if final && !w.open {
+		whole := final && !w.open
+		if whole {
 			c.out, err = c.send.AppendMessage(c.out, w.opcode, w.buf)
 		} else {
 			c.out, err = c.send.AppendFragment(c.out, w.opcode, w.buf, final)
@@ -97,7 +100,7 @@ func (w *messageWriter) send(final bool) {
 		if err == nil {
 			w.open = !final
 			w.buf = w.buf[:0]
-			err = c.flush(w.ctx, own && final && !w.open)
+			err = c.flush(w.ctx, own && whole)
 			c.mu.Lock()
 		}
 		c.dropEmptyOut()
@@ -108,9 +111,13 @@ func (w *messageWriter) send(final bool) {
 	}
 }
 
-// fail ends the message before its end. w.mu is held.
+// fail ends the message before its end. Where the connection is about to end
+// anyway, it does so in its own way. w.mu is held.
 func (w *messageWriter) fail(err error) {
-	if w.open {
+	w.c.mu.Lock()
+	lives := w.c.err == nil
+	w.c.mu.Unlock()
+	if w.open && lives {
 		err = fmt.Errorf("%w: %w", ErrWriterAbandoned, err)
 		w.c.drop(err)
 	}
