@@ -103,6 +103,33 @@ func ExampleAccept() {
 	// 1000 (normal closure)
 }
 
+// A connection may outlive its handler. A goroutine of its own holds less memory
+// while it waits than the handler's, which has parsed a request and keeps it.
+func ExampleAccept_goroutine() {
+	serve := func(ctx context.Context, c *websocket.Conn) {
+		defer c.CloseNow()
+		for m, err := range c.Messages(ctx) {
+			if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
+				return
+			}
+		}
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return // the client has its answer
+		}
+		go serve(context.Background(), c) // r.Context ends with the handler
+	}
+	srv := httptest.NewServer(http.HandlerFunc(handler))
+	defer srv.Close()
+
+	if err := sayHello(context.Background(), srv.URL); err != nil {
+		log.Print(err)
+	}
+	// Output: Hello
+}
+
 // A server prefers its first subprotocol that the client speaks.
 func ExampleConnOptions_subprotocols() {
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -191,21 +218,22 @@ func ExampleCloseError_violation() {
 
 // Limits are fields: zero is the default, a negative number no limit.
 func ExampleConnOptions() {
-	o := websocket.ConnOptions{
+	limits := websocket.ConnOptions{
 		MaxMessageSize: 64 << 10,
 		MaxFragments:   16,
 		MaxControls:    20,
 		WriteTimeout:   5 * time.Second,
 		CloseTimeout:   2 * time.Second,
 	}
+	ended := make(chan error, 1)
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: o})
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ConnOptions: limits})
 		if err != nil {
 			return
 		}
 		defer c.CloseNow()
 		_, _, err = c.Read(r.Context())
-		fmt.Println(errors.Is(err, frame.ErrMessageTooBig))
+		ended <- err
 	}
 	srv := httptest.NewServer(http.HandlerFunc(handler))
 	defer srv.Close()
@@ -219,7 +247,8 @@ func ExampleConnOptions() {
 	c.Write(context.Background(), websocket.MessageBinary, make([]byte, 65<<10))
 	_, _, err = c.Read(context.Background())
 	fmt.Println(websocket.CloseStatus(err))
+	fmt.Println(errors.Is(<-ended, frame.ErrMessageTooBig))
 	// Output:
-	// true
 	// 1009 (message too big)
+	// true
 }

@@ -21,8 +21,7 @@ func echoServer(w http.ResponseWriter, r *http.Request) {
 			err = c.Write(r.Context(), m.Type, m.Data)
 		}
 		if err != nil {
-			log.Print(err)
-			return
+			return // the connection has ended
 		}
 	}
 }
@@ -32,14 +31,13 @@ func sayHello(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer c.CloseNow()
+	defer c.Close(websocket.StatusNormalClosure, "")
 	if err := c.Write(ctx, websocket.MessageText, []byte("Hello")); err != nil {
 		return err
 	}
 	_, answer, err := c.Read(ctx)
 	if err == nil {
 		fmt.Printf("%s\n", answer)
-		err = c.Close(websocket.StatusNormalClosure, "bye")
 	}
 	return err
 }

@@ -33,7 +33,9 @@ const (
 // no limit.
 type ConnOptions struct {
 	// Subprotocols are the application protocols spoken, in order of
-	// preference (RFC 6455, section 1.9). Default none.
+	// preference, 32 at most (RFC 6455, section 1.9). Accept chooses the first
+	// one that the client offers, and none when there is no such; a Dial that
+	// offers some fails when the server chooses none of them. Default none.
 	Subprotocols []string
 
 	// Extensions are offered by Dial and accepted by Accept, in order of
