@@ -85,21 +85,12 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	}
 	defer pending.Add(-1)
 	if n, limit := pending.Add(1), pendingLimit(o); limit >= 0 && n > limit {
-		e := refusal(http.StatusServiceUnavailable, "Too many clients are connecting. Try again in a second.\n", handshake.ErrBusy)
-		e.Header["Retry-After"] = []string{"1"}
-		return nil, refuse(w, r, o, asResponse(e), e)
+		return nil, refuseBusy(w, r, o)
 	}
-	srv := handshake.Server{
-		Subprotocols: o.Subprotocols,
-		Extensions:   o.Extensions,
-		Origins:      o.Origins,
-		AnyOrigin:    o.AnyOrigin,
-		Header:       answerHeader(w.Header(), o.Header),
-	}
-	resp, res, err := srv.Answer(r)
 	if o.Trace != nil && o.Trace.Request != nil {
 		o.Trace.Request(r.Method, r.RequestURI, r.Header)
 	}
+	resp, res, err := answer(w, r, o)
 	if err != nil {
 		return nil, refuse(w, r, o, resp, err)
 	}
@@ -108,6 +99,26 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		res.Codec.Close()
 	}
 	return c, err
+}
+
+// answer judges the request. It is a step of its own, like upgrade: the stack
+// of net/http's goroutine grows less.
+func answer(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*handshake.Response, *handshake.Result, error) {
+	srv := handshake.Server{
+		Subprotocols: o.Subprotocols,
+		Extensions:   o.Extensions,
+		Origins:      o.Origins,
+		AnyOrigin:    o.AnyOrigin,
+		Header:       answerHeader(w.Header(), o.Header),
+	}
+	return srv.Answer(r)
+}
+
+// refuseBusy refuses because of MaxPendingHandshakes.
+func refuseBusy(w http.ResponseWriter, r *http.Request, o *AcceptOptions) error {
+	e := refusal(http.StatusServiceUnavailable, "Too many clients are connecting. Try again in a second.\n", handshake.ErrBusy)
+	e.Header["Retry-After"] = []string{"1"}
+	return refuse(w, r, o, asResponse(e), e)
 }
 
 // pendingLimit returns a negative number for none.
@@ -149,11 +160,7 @@ func hopByHop(name string) bool {
 func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, resp *handshake.Response, res *handshake.Result) (*Conn, error) {
 	nc, rw, err := hijack(w, r)
 	if err != nil {
-		e := refusal(http.StatusNotImplemented, "The server cannot take this connection over for WebSocket.\n", err)
-		if errors.Is(err, http.ErrHijacked) {
-			return nil, e // somebody else has the connection, and the word
-		}
-		return nil, refuse(w, r, o, asResponse(e), e)
+		return nil, refuseHijack(w, r, o, err)
 	}
 	early := takeBuffered(rw)
 	nc.SetDeadline(time.Time{}) // those of net/http were for the request
@@ -177,6 +184,15 @@ func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, resp *han
 		return nil, err
 	}
 	return newConn(stream, protocol.RoleServer, res, &o.ConnOptions, early), nil
+}
+
+// refuseHijack refuses because the connection cannot be had.
+func refuseHijack(w http.ResponseWriter, r *http.Request, o *AcceptOptions, err error) error {
+	e := refusal(http.StatusNotImplemented, "The server cannot take this connection over for WebSocket.\n", err)
+	if errors.Is(err, http.ErrHijacked) {
+		return e // somebody else has the connection, and the word
+	}
+	return refuse(w, r, o, asResponse(e), e)
 }
 
 // hijack takes the connection out of w, or of what w wraps.

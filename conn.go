@@ -107,7 +107,7 @@ const (
 	maxBatchBits = 18       // or 256 KiB for ReadBatch
 	smallReads   = 8        // in a row make them smaller
 	highWater    = 64 << 10 // above it writers wait
-	copyLimit    = 8 << 10  // larger payloads are written from where they are
+	copyLimit    = 32 << 10 // larger payloads are written from where they are
 	writeChunk   = 16 << 10 // between two deadlines, on a transport that is slow to tell
 	progress     = 1 << 10  // what a peer must take in WriteTimeout
 	lingerLimit  = 64 << 10 // read and dropped after a failure
@@ -131,7 +131,7 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	if h == nil {
 		h = &handshake.Result{HTTPVersion: 1}
 	}
-	po := &protocol.Options{
+	po := protocol.Options{
 		Codec:          h.Codec,
 		MaxMessageSize: o.MaxMessageSize,
 		MaxFragments:   o.MaxFragments,
@@ -141,13 +141,9 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	if o.Trace != nil {
 		po.OnHeader = o.Trace.Frame
 	}
-	c := &Conn{
-		s:        wrapStream(s),
-		conf:     newConfig(role, h, o),
-		sizeBits: minReadBits,
-		recv:     *protocol.NewReceiver(role, po),
-		send:     *protocol.NewSender(role, po),
-	}
+	c := &Conn{s: wrapStream(s), conf: newConfig(role, h, o), sizeBits: minReadBits}
+	c.recv.Init(role, &po)
+	c.send.Init(role, &po)
 	if len(early) > 0 {
 		c.buf = append(bufpool.Get(len(early))[:0], early...)
 	}

@@ -142,16 +142,21 @@ func (h *ClosingHandshake) Err() error {
 	if !h.ended && h.cause == nil && !h.complete() {
 		return nil
 	}
-	e := &CloseError{Code: frame.StatusAbnormalClosure, RemoteFirst: h.remoteFirst, Cause: h.cause}
+	e := &struct {
+		CloseError
+		sent, received Close
+	}{
+		CloseError: CloseError{Code: frame.StatusAbnormalClosure, RemoteFirst: h.remoteFirst, Cause: h.cause},
+		sent:       h.sent,
+		received:   h.received,
+	}
 	if h.hasSent {
-		c := h.sent
-		e.Sent = &c
+		e.Sent = &e.sent
 	}
 	if h.hasReceived {
-		c := h.received
-		e.Received, e.Code, e.Reason = &c, c.Code, c.Reason
+		e.Received, e.Code, e.Reason = &e.received, h.received.Code, h.received.Reason
 	}
-	return e
+	return &e.CloseError
 }
 
 // CloseError tells the whole ending of a connection. It matches [net.ErrClosed]

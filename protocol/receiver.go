@@ -26,8 +26,8 @@ const (
 // Receiver turns the bytes a peer sends into events. It keeps its place at any
 // byte, so the stream may be cut anywhere.
 //
-// A Receiver is made by [NewReceiver] and used by one goroutine at a time. It
-// may be copied before its first use, not after.
+// A Receiver is made by [NewReceiver] or [Receiver.Init] and used by one
+// goroutine at a time. It must not be copied.
 type Receiver struct {
 	codec    extension.Codec
 	onHeader func(sent bool, h frame.Header)
@@ -66,12 +66,14 @@ type Receiver struct {
 // NewReceiver returns a Receiver for the end of a connection that role names.
 // A nil o means the defaults.
 func NewReceiver(role Role, o *Options) *Receiver {
-	r := new(Receiver) // on the stack of a caller that copies it
-	r.init(role, o)
+	r := new(Receiver)
+	r.Init(role, o)
 	return r
 }
 
-func (r *Receiver) init(role Role, o *Options) {
+// Init makes r a Receiver as NewReceiver does. It is for one that lies in
+// another struct, and called once, before anything else.
+func (r *Receiver) Init(role Role, o *Options) {
 	if o == nil {
 		o = &Options{}
 	}

@@ -26,8 +26,8 @@ var (
 // Sender turns messages into bytes to be sent. What it appends is always whole
 // frames, and nothing when it returns an error.
 //
-// A Sender is made by [NewSender] and used by one goroutine at a time. It may
-// be copied before its first use, not after.
+// A Sender is made by [NewSender] or [Sender.Init] and used by one goroutine at
+// a time. It must not be copied.
 type Sender struct {
 	codec    extension.Codec
 	mask     func() frame.Mask // nil: frames are not masked
@@ -46,12 +46,22 @@ type Sender struct {
 // NewSender returns a Sender for the end of a connection that role names. A
 // nil o means the defaults.
 func NewSender(role Role, o *Options) *Sender {
+	s := new(Sender)
+	s.Init(role, o)
+	return s
+}
+
+// Init makes s a Sender as NewSender does. It is for one that lies in another
+// struct, and called once, before anything else.
+func (s *Sender) Init(role Role, o *Options) {
 	if o == nil {
 		o = &Options{}
 	}
-	s := &Sender{codec: o.Codec, mask: maskFunc(role, o), onHeader: o.OnHeader, skipUTF8: o.SkipUTF8}
+	s.codec = o.Codec
+	s.mask = maskFunc(role, o)
+	s.onHeader = o.OnHeader
+	s.skipUTF8 = o.SkipUTF8
 	s.plain = s.codec == nil && s.mask == nil && s.onHeader == nil
-	return s
 }
 
 // AppendMessage appends the message p in one frame to dst. op is OpText or
