@@ -14,8 +14,9 @@ import (
 	"github.com/lariat-go/websocket/internal/option"
 )
 
-// OptionError says which field of an options struct cannot be used, and what
-// it may be. It is returned before anything else happens.
+// OptionError says which field of an options struct, or which argument, cannot
+// be used, and what it may be. Nothing has happened then, except that [Accept]
+// has answered 500.
 type OptionError = option.Error
 
 // The defaults of the options, in bytes and durations.
@@ -67,8 +68,8 @@ type ConnOptions struct {
 	// KeepAlive pings a silent peer. Default off.
 	KeepAlive KeepAlive
 
-	// SkipUTF8 leaves text unchecked in both directions, for peers that are
-	// trusted to send UTF-8, as RFC 6455, section 8.1 demands.
+	// SkipUTF8 leaves text unchecked in both directions. RFC 6455, section 8.1
+	// demands the check: skip it only where the peer is trusted.
 	SkipUTF8 bool
 
 	// OnPing and OnPong are called with the payload of each ping and pong
@@ -81,8 +82,7 @@ type ConnOptions struct {
 	// Trace is told of the opening handshake and of each frame. Default none.
 	Trace *Trace
 
-	// Logger is told, at debug level, what the connection does on its own:
-	// failed keepalives, dropped connections. Default none.
+	// Logger is told, at debug level, when a keepalive fails. Default none.
 	Logger *slog.Logger
 }
 
@@ -90,8 +90,8 @@ type ConnOptions struct {
 // connection, with [ErrKeepAlive] as the cause, when nothing has come Timeout
 // later. Any received byte counts as a sign of life. The judgement is
 // suspended while nobody reads. Silence is measured in eighths of Interval, the
-// first of which is up to half as short by chance, so that connections opened
-// together do not ping together.
+// first of which is shortened by chance, by a half at most, so that connections
+// opened together do not ping together.
 type KeepAlive struct {
 	Interval time.Duration // 0 or less: no pings
 	Timeout  time.Duration // 0: Interval; negative: pings are sent, nothing is judged
