@@ -19,6 +19,7 @@ type tlsStream struct {
 	*tls.Conn
 	raw    syscall.RawConn
 	onRead func(fd uintptr) bool
+	errno  error // what onRead was told: a socket tells it once
 
 	mu       sync.Mutex // guards the deadline, which is moved away for a moment
 	deadline time.Time
@@ -49,6 +50,10 @@ func (s *tlsStream) readBorrow(sizeBits uint8) ([]byte, error) {
 	if err := s.raw.Read(s.onRead); err != nil {
 		return nil, err
 	}
+	if err := s.errno; err != nil {
+		s.errno = nil
+		return nil, opError(s.Conn, "read", err)
+	}
 	return readBorrow(s.Conn, sizeBits)
 }
 
@@ -71,8 +76,13 @@ func (s *tlsStream) readable(fd uintptr) bool {
 	defer bufpool.Put(p)
 	for {
 		_, _, err := syscall.Recvfrom(int(fd), p, syscall.MSG_PEEK)
-		if err != syscall.EINTR {
-			return err != syscall.EAGAIN
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			s.errno = err
+			return true
 		}
 	}
 }

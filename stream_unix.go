@@ -67,7 +67,7 @@ func (s *socketStream) readBorrow(sizeBits uint8) ([]byte, error) {
 	case errno == 0:
 		return nil, io.EOF
 	}
-	return nil, s.opError("read", errno)
+	return nil, opError(s, "read", errno)
 }
 
 // readReady returns the function that reads once and reports whether the wait
@@ -100,16 +100,17 @@ func (s *socketStream) tryWrite(p, tail []byte) (int, error) {
 	socketWrites.Put(w)
 	switch {
 	case errno != 0:
-		return n, s.opError("write", errno)
+		return n, opError(s, "write", errno)
 	case isTimeout(err):
 		return n, nil // a deadline that a context left behind: the caller sets its own
 	}
 	return n, err
 }
 
-func (s *socketStream) opError(op string, err error) error {
-	a := s.LocalAddr()
-	return &net.OpError{Op: op, Net: a.Network(), Source: a, Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
+// opError dresses err as the net package does.
+func opError(c net.Conn, op string, err error) error {
+	a := c.LocalAddr()
+	return &net.OpError{Op: op, Net: a.Network(), Source: a, Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
 // socketWrite is a write under way.
