@@ -112,7 +112,7 @@ const (
 	progress     = 1 << 10  // what a peer must take in WriteTimeout
 	lingerLimit  = 64 << 10 // read and dropped after a failure
 	lingerTime   = time.Second
-	pongRoom     = 4 << 10 // pongs queued while the peer takes nothing
+	pongRoom     = 1 << 10 // pongs queued before they are written, or while the peer takes nothing
 	minDirect    = 512     // least room to read a payload into
 )
 

@@ -325,6 +325,11 @@ func (c *Conn) unsent(n int) {
 func (c *Conn) queuePong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.flushing && len(c.out) >= pongRoom {
+		c.flushing = true
+		c.flushOthers()
+		c.mu.Lock()
+	}
 	if c.err != nil {
 		return
 	}
