@@ -104,13 +104,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 // answer judges the request. It is a step of its own, like upgrade: the stack
 // of net/http's goroutine grows less.
 func answer(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*handshake.Response, *handshake.Result, error) {
-	srv := handshake.Server{
-		Subprotocols: o.Subprotocols,
-		Extensions:   o.Extensions,
-		Origins:      o.Origins,
-		AnyOrigin:    o.AnyOrigin,
-		Header:       answerHeader(w.Header(), o.Header),
-	}
+	srv := o.policy(answerHeader(w.Header(), o.Header))
 	return srv.Answer(r)
 }
 
@@ -119,6 +113,28 @@ func refuseBusy(w http.ResponseWriter, r *http.Request, o *AcceptOptions) error 
 	e := refusal(http.StatusServiceUnavailable, "Too many clients are connecting. Try again in a second.\n", handshake.ErrBusy)
 	e.Header["Retry-After"] = []string{"1"}
 	return refuse(w, r, o, asResponse(e), e)
+}
+
+// Validate returns the [*OptionError] that Accept would return for the
+// subprotocols, extensions, origins and header of o, nil for none: for a program
+// that wants to know when it starts. A nil o is valid.
+func (o *AcceptOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	srv := o.policy(o.Header)
+	return srv.Validate()
+}
+
+// policy returns what o says about opening handshakes.
+func (o *AcceptOptions) policy(header http.Header) handshake.Server {
+	return handshake.Server{
+		Subprotocols: o.Subprotocols,
+		Extensions:   o.Extensions,
+		Origins:      o.Origins,
+		AnyOrigin:    o.AnyOrigin,
+		Header:       header,
+	}
 }
 
 // pendingLimit returns a negative number for none.

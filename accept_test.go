@@ -578,3 +578,20 @@ func BenchmarkAccept(b *testing.B) {
 		c.Close()
 	}
 }
+
+// What Accept would refuse of its options is known before the first request.
+func TestAcceptOptionsValidate(t *testing.T) {
+	var none *websocket.AcceptOptions
+	if err := none.Validate(); err != nil {
+		t.Error(err)
+	}
+	good := &websocket.AcceptOptions{Origins: []string{"https://app.example.com"}}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	var oe *websocket.OptionError
+	bad := &websocket.AcceptOptions{Header: http.Header{"X-Bad": {"a\r\nb"}}}
+	if err := bad.Validate(); !errors.As(err, &oe) {
+		t.Errorf("%v", err)
+	}
+}

@@ -63,7 +63,8 @@ func (c *Conn) CloseNow() error {
 // CloseRead reads on behalf of a program that wants no messages, so that pings
 // are answered and the peer's close is seen. A message that comes all the same
 // ends the connection with 1008. The context returned ends with the connection,
-// and the connection is closed when ctx ends.
+// with the [*CloseError] as its cause, and the connection is closed when ctx
+// ends. No read method may be called beside it, nor CloseRead again.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	if ctx == nil {
 		ctx = context.Background()

@@ -102,15 +102,16 @@ type loose struct {
 
 // Sizes in bytes.
 const (
-	minReadBits  = 12       // read buffers begin with 4 KiB
-	maxReadBits  = 16       // and grow up to 64 KiB,
-	maxBatchBits = 18       // or 256 KiB for ReadBatch
-	smallReads   = 8        // in a row make them smaller
-	highWater    = 64 << 10 // above it writers wait
-	copyLimit    = 32 << 10 // larger payloads are written from where they are
-	writeChunk   = 16 << 10 // between two deadlines, on a transport that is slow to tell
-	progress     = 1 << 10  // what a peer must take in WriteTimeout
-	lingerLimit  = 64 << 10 // read and dropped after a failure
+	minReadBits  = 12            // read buffers begin with 4 KiB
+	maxReadBits  = 16            // and grow up to 64 KiB,
+	maxBatchBits = 18            // or 256 KiB for ReadBatch
+	smallReads   = 8             // in a row make them smaller
+	batchLimit   = 4 * highWater // of one flush of a batch
+	highWater    = 64 << 10      // above it writers wait
+	copyLimit    = 32 << 10      // larger payloads are written from where they are
+	writeChunk   = 16 << 10      // between two deadlines, on a transport that is slow to tell
+	progress     = 1 << 10       // what a peer must take in WriteTimeout
+	lingerLimit  = 64 << 10      // read and dropped after a failure
 	lingerTime   = time.Second
 	pongRoom     = 1 << 10 // pongs queued before they are written, or while the peer takes nothing
 	minDirect    = 512     // least room to read a payload into
@@ -137,6 +138,9 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 		MaxFragments:   o.MaxFragments,
 		ControlBurst:   o.MaxControls,
 		SkipUTF8:       o.SkipUTF8,
+	}
+	if o.MaxFragments < 0 {
+		po.MaxEmptyFragments = -1
 	}
 	if o.Trace != nil {
 		po.OnHeader = o.Trace.Frame

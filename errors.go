@@ -15,8 +15,9 @@ import (
 // and bounded body of the answer, if there was one, and the reason.
 type HandshakeError = handshake.Error
 
-// The reasons why a connection ends without a fault of the peer's. They are
-// found with [errors.Is].
+// What goes wrong without a fault in what the peer sends. They are found with
+// [errors.Is]. The first four, and ErrWriterAbandoned, end the connection; the
+// others refuse a call.
 var (
 	// ErrKeepAlive: nothing came from the peer within the time [KeepAlive] gives.
 	ErrKeepAlive = errors.New("websocket: keepalive: nothing came from the peer in time")
@@ -59,6 +60,16 @@ func CloseStatus(err error) StatusCode {
 
 // errNoContext refuses a nil context before it can do any harm.
 var errNoContext error = &OptionError{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}
+
+// cleanEnding reports whether the peer closed because it was done: browsers
+// send no code then, unless the page gives one.
+func cleanEnding(err error) bool {
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway, StatusNoStatusRcvd:
+		return true
+	}
+	return false
+}
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)

@@ -70,6 +70,7 @@ func (c *Conn) await(ctx context.Context, ready func(*Conn) bool) error {
 // own says that all of it is the caller's. c.mu is held, and is released.
 func (c *Conn) flush(ctx context.Context, own bool) error {
 	if c.flushing || len(c.out) == 0 {
+		c.dropEmptyOut()
 		c.mu.Unlock()
 		return nil
 	}

@@ -17,12 +17,12 @@ import (
 // NetConn makes a [net.Conn] of a connection: for protocols that want a stream
 // of bytes. Each Write is one message of type t; a Read gives bytes of the
 // messages that come, without regard to their borders, and io.EOF after a
-// closing handshake with 1000 or 1001. A message of the other type closes the
+// close frame with 1000, 1001 or no code. A message of the other type closes the
 // connection with 1003. Close is [Conn.Close] with 1000.
 //
 // Deadlines never harm the connection: what had come is kept for the next
 // Read, and a Write waits for room only, before anything of it is sent. The
-// end of ctx closes the connection.
+// end of ctx drops the connection, as [Conn.CloseNow] does.
 func NetConn(ctx context.Context, c *Conn, t MessageType) net.Conn {
 	if ctx == nil {
 		ctx = context.Background()
@@ -53,14 +53,14 @@ func (n *netConn) Read(p []byte) (int, error) {
 			return 0, context.Cause(ctx)
 		}
 		m, err := n.readUnder(ctx, p)
-		switch code := CloseStatus(err); {
+		switch {
 		case err == nil && (m > 0 || len(p) == 0):
 			return m, nil
 		case err == io.EOF:
 			n.reader = nil
 		case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 			return 0, context.Cause(ctx)
-		case code == StatusNormalClosure, code == StatusGoingAway:
+		case cleanEnding(err):
 			n.eof = true
 		case err != nil:
 			return 0, err

@@ -49,7 +49,8 @@ type ConnOptions struct {
 	MaxMessageSize int64
 
 	// MaxFragments is the most frames one received message may come in; more
-	// end the connection with 1008. Default 16,384.
+	// end the connection with 1008. Default 16,384. Of them 64 may be empty,
+	// unless MaxFragments is negative.
 	MaxFragments int
 
 	// MaxControls is how many pings, pongs and the like may come in a burst;

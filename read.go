@@ -19,9 +19,9 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // used again, it allocates nothing once dst is large enough.
 //
 // When ctx ends, the error wraps its cause, and nothing is lost: what had come
-// of a message is kept, and the next call goes on from there. Any other error
-// is the end of the connection and is returned by all later calls as well: a
-// [*CloseError], which tells who closed with which code, or what went wrong.
+// of a message is kept, and the next call goes on from there. The end of the
+// connection is a [*CloseError], which tells who closed with which code, or what
+// went wrong; all later calls return it as well.
 func (c *Conn) Append(ctx context.Context, dst []byte) (MessageType, []byte, error) {
 	return c.appendMessage(ctx, dst, slices.Grow, false)
 }
@@ -46,14 +46,14 @@ func (c *Conn) ReadBatch(ctx context.Context, dst []Message) ([]Message, error) 
 }
 
 // Messages returns an iterator over the messages to come. It ends with the
-// connection: a clean ending, 1000 or 1001, ends the loop; any other error is
-// yielded last, and so is the end of ctx.
+// connection: a clean ending, which is a close frame with 1000, 1001 or no code,
+// ends the loop; any other error is yielded last, and so is the end of ctx.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
 			t, p, err := c.Read(ctx)
 			if err != nil {
-				if code := CloseStatus(err); code != StatusNormalClosure && code != StatusGoingAway {
+				if !cleanEnding(err) {
 					yield(Message{}, err)
 				}
 				return
@@ -365,6 +365,8 @@ func (c *Conn) takeWhole(dst []Message, start int) ([]Message, error) {
 		n, ev, ok, err := c.recv.Next(c.buf[c.off:])
 		c.off += n
 		switch {
+		case ok && ev.First && ev.Final && c.conf.codec == nil && c.wanted(&ev):
+			dst = append(dst, Message{ev.Opcode, ev.Data})
 		case err != nil && len(dst) > start:
 			return dst, nil // it comes again, when these are answered
 		case err != nil:
@@ -378,8 +380,6 @@ func (c *Conn) takeWhole(dst []Message, start int) ([]Message, error) {
 			if err := c.control(&ev); err != nil {
 				return dst, err
 			}
-		case ev.First && ev.Final && c.conf.codec == nil:
-			dst = append(dst, Message{ev.Opcode, ev.Data})
 		case ev.First && ev.Final:
 			p := append(bufpool.Get(len(ev.Data))[:0], ev.Data...)
 			c.loosen().batch = append(c.loose.batch, p)

@@ -11,7 +11,8 @@ import (
 // through on their way. The reader is used under ctx, and is valid until the
 // next call of a read method of the Conn, which skips what is left of the
 // message. At the message's end it returns io.EOF; an end of the connection
-// before that is another error.
+// before that is another error. When ctx ends in the middle of the message, the
+// connection goes on, without the rest of that message.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err

@@ -16,8 +16,9 @@ import (
 // another goroutine was writing, that it was left in order for that goroutine
 // to write: up to 64 KiB wait so, and a Write that finds more waits itself.
 // As long as it waits, the end of ctx cancels it without harm. When ctx ends
-// in the middle of a frame, the connection is lost ([ErrHalfWritten]); ctx has
-// no power over what was left to others, but WriteTimeout has.
+// in the middle of a frame, the connection is lost ([ErrHalfWritten]), and so it
+// is before the first byte when the frame is compressed or shares its write with
+// others. ctx has no power over what was left to others, but WriteTimeout has.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	c.mu.Lock()
 	if err := c.awaitTurn(ctx); err != nil {
@@ -32,7 +33,8 @@ func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 // sent when an item is not valid: the error says which. For the rest it is like
 // [Conn.Write].
 func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
-	if err := c.checkBatch(b); err != nil {
+	size, err := c.checkBatch(b)
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -41,9 +43,16 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 		return err
 	}
 	start := len(c.out)
+	c.out = bufpool.Grow(c.out, min(size, batchLimit))
 	for i := range b {
-		if len(b[i].data) > copyLimit && b[i].opcode <= frame.OpBinary && !b[i].NoCompress {
-			if err := c.writeMessage(ctx, b[i].opcode, b[i].data); err != nil {
+		o := &b[i]
+		if large := len(o.data) > copyLimit && !o.NoCompress; large || len(c.out) > batchLimit {
+			if large {
+				err = c.writeMessage(ctx, o.opcode, o.data)
+			} else {
+				err = c.flush(ctx, start == 0)
+			}
+			if err != nil {
 				return err
 			}
 			c.mu.Lock()
@@ -52,34 +61,42 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 				return err
 			}
 			start = len(c.out)
-			continue
+			c.out = bufpool.Grow(c.out, copyLimit)
+			if large {
+				continue
+			}
 		}
-		if err := c.queue(&b[i]); err != nil {
+		if err := c.queue(o); err != nil {
 			c.out = c.out[:start]
 			c.dropEmptyOut()
 			c.mu.Unlock()
 			return fmt.Errorf("websocket: item %d of the batch: %w", i, err)
 		}
-		if b[i].opcode == frame.OpClose {
+		if o.opcode == frame.OpClose {
 			break
 		}
 	}
 	return c.flush(ctx, start == 0 && c.err == nil) // a close frame can't be taken back
 }
 
-// checkBatch judges the items of a batch. Text is left to the Sender where
-// what was queued can still be taken back.
-func (c *Conn) checkBatch(b []Outgoing) error {
+// checkBatch judges the items of a batch and returns how many bytes they take.
+// Text is left to the Sender where what was queued can still be taken back.
+func (c *Conn) checkBatch(b []Outgoing) (size int, err error) {
 	final := c.conf.codec != nil
 	for i := range b {
+		size += len(b[i].data) + frame.MaxHeaderSize
 		final = final || len(b[i].data) > copyLimit
 	}
+	final = final || size > batchLimit
 	for i := range b {
+		if b[i].opcode == frame.OpBinary || b[i].opcode == frame.OpText && !final {
+			continue
+		}
 		if err := b[i].check(final && !c.conf.skipUTF8); err != nil {
-			return fmt.Errorf("websocket: item %d of the batch: %w", i, err)
+			return 0, fmt.Errorf("websocket: item %d of the batch: %w", i, err)
 		}
 	}
-	return nil
+	return size, nil
 }
 
 // WritePrepared sends a prepared message. On a server the frame is built once
@@ -131,7 +148,6 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 
 // queue appends one checked item to what is written next. c.mu is held.
 func (c *Conn) queue(o *Outgoing) (err error) {
-	c.out = bufpool.Grow(c.out, len(o.data)+frame.MaxHeaderSize)
 	switch {
 	case o.opcode == frame.OpClose:
 		cl, _ := sendable(o.code, o.reason) // it was checked
