@@ -99,7 +99,7 @@ func TestDialUnknownName(t *testing.T) {
 	}
 }
 
-// C12, S3.6
+// Ruling C12, S3.6
 func TestDialLookupTimeout(t *testing.T) {
 	_, err := websocket.Dial(within(t), "ws://lariat.invalid/", &websocket.DialOptions{Proxy: proxyURL(""), LookupTimeout: 1})
 	de, ok := errors.AsType[*websocket.DialError](err)
@@ -166,7 +166,7 @@ func peer(t *testing.T, run func(c net.Conn)) net.Conn {
 	return ours
 }
 
-// C12: each step has 10 s of its own, and says so.
+// Ruling C12: each step has 10 s of its own, and says so.
 func TestDialTimeouts(t *testing.T) {
 	for _, tt := range stalls {
 		for _, limit := range []time.Duration{0, 3 * time.Second} {

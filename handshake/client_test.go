@@ -150,7 +150,7 @@ func TestClientOptions(t *testing.T) {
 		{"S0.8 two Hosts", "Header", handshake.ClientOptions{Header: http.Header{"Host": {"a", "b"}}}},
 		{"S0.8 Host in two cases", "Header", handshake.ClientOptions{Header: http.Header{"Host": {"a"}, "host": {"a"}}}},
 		{"S1.5 a raw list that is none", "Header", handshake.ClientOptions{Header: http.Header{"Sec-WebSocket-Protocol": {"a,,b"}}}},
-		{"S1.5 C6 both, and they disagree", "Subprotocols", handshake.ClientOptions{
+		{"S1.5 ruling C6 both, and they disagree", "Subprotocols", handshake.ClientOptions{
 			Header: http.Header{"Sec-WebSocket-Protocol": {"a, b"}}, Subprotocols: []string{"b", "a"},
 		}},
 		{"S1.5 a raw list with a duplicate", "Subprotocols", handshake.ClientOptions{Header: http.Header{"Sec-WebSocket-Protocol": {"a, a"}}}},
@@ -176,7 +176,7 @@ func TestClientOptions(t *testing.T) {
 			}
 		})
 	}
-	t.Run("S1.5 C6 both, and they agree", func(t *testing.T) {
+	t.Run("S1.5 ruling C6 both, and they agree", func(t *testing.T) {
 		cl, err := handshake.NewClient(u, &handshake.ClientOptions{
 			Header: http.Header{"Sec-WebSocket-Protocol": {"a, b"}}, Subprotocols: []string{"a", "b"},
 		})

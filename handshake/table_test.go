@@ -258,7 +258,7 @@ func TestClientFinishes(t *testing.T) {
 				}
 				return
 			}
-			// S0.13, S1.8, C7: one error with status, header, body and reason.
+			// S0.13, S1.8, ruling C7: one error with status, header, body and reason.
 			var he *handshake.Error
 			if !errors.As(err, &he) || he.Status != status || he.Body == nil || !maps.EqualFunc(he.Header, h, slices.Equal[[]string]) {
 				t.Errorf("error %+v", he)

@@ -56,7 +56,7 @@ func TestClosingHandshake(t *testing.T) {
 	}{
 		{"nothing happened", nil, nil, ""},
 		{
-			"the peer closes, we answer (C9)",
+			"the peer closes, we answer (ruling C9)",
 			[]step{
 				received(bye, closing, echo(1001)), sent(*echo(1001), closed), eof(io.EOF, nil),
 			},
@@ -64,7 +64,7 @@ func TestClosingHandshake(t *testing.T) {
 			`websocket: closed by the peer with 1001 (going away) "bye", answered with 1001 (going away)`,
 		},
 		{
-			"the peer closes with nothing, we answer with nothing (C9)",
+			"the peer closes with nothing, we answer with nothing (ruling C9)",
 			[]step{
 				received(empty, closing, &empty), sent(empty, closed),
 			},

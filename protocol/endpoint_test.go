@@ -127,8 +127,8 @@ func TestEndpointSimultaneousClose(t *testing.T) {
 	}
 }
 
-// C1: every code that may be sent is echoed, C9: an empty one with an empty
-// one; C4: every other one is a violation.
+// C1: every code that may be sent is echoed, ruling C9: an empty one with an
+// empty one; C4: every other one is a violation.
 func TestEndpointEchoesEveryCode(t *testing.T) {
 	for code := range 1 << 16 {
 		c := frame.StatusCode(code)
