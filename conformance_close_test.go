@@ -29,8 +29,8 @@ func answered(p *scripter, code websocket.StatusCode) {
 	p.Close()
 }
 
-// Every code and reason that may be sent is answered by the same code (ruling
-// C9); every other one fails the connection.
+// C1, C3 to C5, S2.22: every code and reason that may be sent is answered by the
+// same code (ruling C9); every other one fails the connection.
 func TestConformanceCloseCodes(t *testing.T) {
 	var cases []conformanceCase
 	good := func(name, payload string, code websocket.StatusCode) {
@@ -75,7 +75,7 @@ func refusedAtTheEnd(name string, code websocket.StatusCode, bad wstest.Frame) [
 	}}}
 }
 
-// What is before a close frame is answered before it; what comes after it is
+// C2, A4: what is before a close frame is answered before it; what comes after it is
 // ignored, whatever it is.
 func TestConformanceCloseOrder(t *testing.T) {
 	var cases []conformanceCase

@@ -228,7 +228,8 @@ func TestConformanceDeflateMany(t *testing.T) {
 	}
 }
 
-// What compression must not be used for, and what does not inflate.
+// D3 to D5, D9, D12: what compression must not be used for, and what does not
+// inflate or is too large when it does. D1, D2, D6: what is odd and right.
 func TestConformanceDeflateRefused(t *testing.T) {
 	x := deflate.New(&deflate.Options{Threshold: -1})
 	o := &websocket.ConnOptions{Extensions: []extension.Extension{x}, MaxMessageSize: 64 << 10}
@@ -267,6 +268,21 @@ func TestConformanceDeflateRefused(t *testing.T) {
 					<-done // what lies behind the verdict need not arrive
 				})
 			}
+			t.Run("odd forms", func(t *testing.T) {
+				q := &deflatePeer{scripter: dial(t), subjectsBits: 15, bits: 15}
+				for _, odd := range []struct{ payload, text string }{
+					{"", ""},     // no payload at all
+					{"\x00", ""}, // the form we send
+					{"\x03\x00", ""},
+					{"\x00\x05\x00\xfa\xffHello\x00", "Hello"},                        // not compressed
+					{"\xf3\x48\xcd\xc9\xc9\x07\x00", "Hello"},                         // BFINAL
+					{"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", "Hello"}, // two blocks
+				} {
+					q.SendBytes(wire(q.scripter, with(frame.RSV1, wstest.Text(odd.payload))))
+					q.expectMessage(t, wstest.Text(odd.text))
+				}
+				finish(q.scripter)
+			})
 			t.Run("at the limit", func(t *testing.T) {
 				q := &deflatePeer{scripter: dial(t), subjectsBits: 15, bits: 15}
 				want := wstest.Text(letters(64 << 10))

@@ -54,8 +54,8 @@ func TestConformanceFraming(t *testing.T) {
 	runCases(t, nil, cases)
 }
 
-// Frames whose header is wrong by itself: masking, lengths, reserved bits and
-// opcodes, and control frames that are fragmented or too long.
+// F2 to F7: frames whose header is wrong by itself: reserved bits and opcodes,
+// and control frames that are fragmented or too long.
 func TestConformanceHeaders(t *testing.T) {
 	const code = websocket.StatusProtocolError
 	var cases []conformanceCase
@@ -85,9 +85,10 @@ func TestConformanceHeaders(t *testing.T) {
 	runCases(t, nil, cases)
 }
 
-// The rules that take bytes no honest encoder makes: the masking that belongs
-// to the other role, and lengths not in their shortest form. The verdict comes
-// at the byte that shows it, although nothing follows.
+// F1, F6, F8 to F10: what takes bytes no honest encoder makes: the masking that
+// belongs to the other role, and lengths not in their shortest form or above
+// the limit. The verdict comes at the byte that shows it, although nothing
+// follows.
 func TestConformanceHeaderBytes(t *testing.T) {
 	eachSubject(t, nil, func(t *testing.T, dial func(t *testing.T) *scripter) {
 		for _, tc := range []struct {
@@ -141,8 +142,8 @@ func TestConformanceHeaderBytes(t *testing.T) {
 	})
 }
 
-// Pings are answered with what they carried, in their order. Pongs nobody asked
-// for are not.
+// P1, P4: pings are answered with what they carried, in their order. Pongs
+// nobody asked for are not.
 func TestConformancePings(t *testing.T) {
 	var cases []conformanceCase
 	add := func(name string, run func(t *testing.T, p *scripter)) {
@@ -197,8 +198,8 @@ func TestConformancePings(t *testing.T) {
 	runCases(t, nil, cases)
 }
 
-// Messages in fragments, with control frames between them, and what is no
-// message.
+// A1, A3, A6: messages in fragments, with control frames between them, and what
+// is no message.
 func TestConformanceFragments(t *testing.T) {
 	ping, pong := wstest.Ping([]byte("between")), wstest.Pong([]byte("between"))
 	first, middle, last := wstest.Text("frag").NotFinal(), wstest.Continuation([]byte("men")).NotFinal(), wstest.Continuation([]byte("ts"))

@@ -65,7 +65,7 @@ func textSequences() []string {
 	return all
 }
 
-// Text is echoed when it is UTF-8 and fails the connection with 1007 when it is
+// U2: text is echoed when it is UTF-8 and fails the connection with 1007 when it is
 // not: in one frame, cut in two at each byte, and as one frame for each byte.
 func TestConformanceText(t *testing.T) {
 	cuts := func(s string) [][]wstest.Frame {
@@ -118,7 +118,7 @@ func TestConformanceText(t *testing.T) {
 	})
 }
 
-// The first byte that cannot belong to UTF-8 is answered by 1007 although the
+// U1: the first byte that cannot belong to UTF-8 is answered by 1007 although the
 // frame, the fragment or the message would go on.
 func TestConformanceTextFailsFast(t *testing.T) {
 	const good = "κόσμε, long enough"
