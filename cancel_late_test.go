@@ -208,3 +208,38 @@ func TestNetConnDeadlineMovedInTime(t *testing.T) {
 		server.CloseNow()
 	})
 }
+
+// X3: a Ping that is given up harms nothing, wherever in its frame that is.
+func TestPingCanceledHarmsNothing(t *testing.T) {
+	forRoles(t, func(t *testing.T, role protocol.Role) {
+		for room := range 8 {
+			c, _, peer := scripted(t, role, nil, &wstest.PipeOptions{Buffer: 100})
+			n := 100 - room - 2
+			if role == protocol.RoleClient {
+				n -= 4
+			}
+			if err := c.Write(t.Context(), websocket.MessageBinary, make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := async(func() error { _, err := c.Ping(ctx); return err })
+			synctest.Wait()
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) || errors.Is(err, websocket.ErrHalfWritten) {
+				t.Errorf("room for %d bytes: %v", room, err)
+			}
+			peer.Receive()
+			if err := c.Write(t.Context(), websocket.MessageText, []byte("x")); err != nil {
+				t.Fatalf("room for %d bytes: %v", room, err)
+			}
+			f := peer.Receive()
+			if f.Opcode == frame.OpPing {
+				f = peer.Receive()
+			}
+			if string(f.Payload) != "x" {
+				t.Errorf("room for %d bytes: %v", room, f)
+			}
+			c.CloseNow()
+		}
+	})
+}

@@ -37,13 +37,10 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	x.pingSeq++
 	w.id, w.sent = x.pingSeq, time.Now()
 	x.pings = append(x.pings, w)
-	own := len(c.out) == 0
 	c.queuePing(binary.BigEndian.AppendUint64(nil, w.id))
-	if err := c.flush(ctx, own); err != nil {
-		c.forget(w)
-		return 0, err
-	}
+	c.mu.Unlock()
 	defer c.forget(w)
+	c.flushAside() // the end of ctx must not cut the frame
 	for {
 		c.mu.Lock()
 		changed, ended := c.change(), c.ended.Load()

@@ -63,20 +63,8 @@ func tlsPair(t testing.TB, n int, version uint16, client, server *websocket.Conn
 	sconf, cconf := certificate(t)
 	cconf.ServerName = "example.com"
 	sconf.MinVersion, sconf.MaxVersion = version, version
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	cc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &tlsEnds{cc: &holding{TCPConn: cc.(*net.TCPConn)}, sc: &shortReads{TCPConn: sc.(*net.TCPConn)}}
+	cc, sc := loopback(t)
+	e := &tlsEnds{cc: &holding{TCPConn: cc}, sc: &shortReads{TCPConn: sc}}
 	ctls := tls.Client(e.cc, cconf)
 	e.server = tls.Server(e.sc, sconf)
 	shaken := async(ctls.Handshake)
@@ -88,6 +76,43 @@ func tlsPair(t testing.TB, n int, version uint16, client, server *websocket.Conn
 	e.s = websocket.NewConn(e.server, protocol.RoleServer, nil, server)
 	t.Cleanup(func() { e.c.CloseNow(); e.s.CloseNow() })
 	return e
+}
+
+// loopback returns the two ends of a TCP connection.
+func loopback(t testing.TB) (client, server *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.(*net.TCPConn), s.(*net.TCPConn)
+}
+
+// socketPair returns the two ends of a connection over loopback TCP, as they
+// are or with TLS over them, and the sockets.
+func socketPair(t testing.TB, secure bool) (client, server net.Conn, csock, ssock *net.TCPConn) {
+	t.Helper()
+	csock, ssock = loopback(t)
+	if !secure {
+		return csock, ssock, csock, ssock
+	}
+	sconf, cconf := certificate(t)
+	cconf.ServerName = "example.com"
+	ctls, stls := tls.Client(csock, cconf), tls.Server(ssock, sconf)
+	shaken := async(ctls.Handshake)
+	if err := errors.Join(stls.Handshake(), <-shaken); err != nil {
+		t.Fatal(err)
+	}
+	return ctls, stls, csock, ssock
 }
 
 // eachTLS runs a test for both versions of TLS.
