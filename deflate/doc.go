@@ -24,7 +24,7 @@
 //
 // With [Options].ServerContextTakeover or ClientContextTakeover a message may
 // refer to the text of earlier ones. Small messages that resemble each other
-// shrink by another third and more. The price is memory: 24 KiB per connection
+// shrink by another third and more. The price is memory: 16 KiB per connection
 // for what is sent, and the peer's window, at most 32 KiB, for what is
 // received. Nothing is held before the first message. [Options].MaxContexts
 // bounds the sum; connections beyond it are agreed without takeover.

@@ -16,9 +16,9 @@ const (
 	windowTableBits = 12
 
 	// windowSize is the memory of a window, one size class of the runtime's.
-	windowSize  = 24 << 10
+	windowSize  = 16 << 10
 	windowText  = windowSize - 2<<windowTableBits - 16
-	windowChunk = 8 << 10
+	windowChunk = 4 << 10
 
 	maxTokens = 16 << 10 // in a block
 

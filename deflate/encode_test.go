@@ -300,7 +300,7 @@ func TestMemory(t *testing.T) {
 	for _, tc := range []struct {
 		takeover, used bool
 		most           int64
-	}{{false, true, 256}, {true, false, 256}, {true, true, 57_344 + 256}} {
+	}{{false, true, 256}, {true, false, 256}, {true, true, 49_152 + 256}} {
 		e := deflate.New(&deflate.Options{ServerContextTakeover: tc.takeover, ClientContextTakeover: tc.takeover})
 		codecs := make([]extension.Codec, n)
 		before := heap()

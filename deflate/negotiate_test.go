@@ -222,8 +222,8 @@ func TestBudget(t *testing.T) {
 		}
 		codecs = append(codecs, c)
 	}
-	const fit = 64 << 20 / (24<<10 + 32<<10)
-	for range fit { // of 56 KiB in 64 MiB
+	const fit = 64 << 20 / (16<<10 + 32<<10)
+	for range fit { // of 48 KiB in 64 MiB
 		accept(full)
 	}
 	accept(none)
@@ -257,7 +257,7 @@ func TestBudget(t *testing.T) {
 
 // D13 at a client: what was offered holds, but our own direction goes without.
 func TestBudgetClient(t *testing.T) {
-	e := deflate.New(&deflate.Options{ServerContextTakeover: true, ClientContextTakeover: true, MaxContexts: 100_000})
+	e := deflate.New(&deflate.Options{ServerContextTakeover: true, ClientContextTakeover: true, MaxContexts: 80_000})
 	first := format(e.Offer()[0])
 	var codecs []extension.Codec
 	for range 2 {

@@ -43,7 +43,7 @@ type Options struct {
 
 	// ServerContextTakeover and ClientContextTakeover let a message refer to
 	// the text of the messages before it. It makes messages that resemble each
-	// other smaller, and keeps 24 KiB per connection for what is sent and up to 32 KiB for
+	// other smaller, and keeps 16 KiB per connection for what is sent and up to 32 KiB for
 	// what is received. The
 	// peer may turn either off.
 	ServerContextTakeover bool

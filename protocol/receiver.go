@@ -435,7 +435,7 @@ func (r *Receiver) takePayload(p []byte, ev *Event) (n int, ok bool, err error) 
 // memory. Beside an error it returns what came before it.
 func (r *Receiver) decode(p []byte, final bool) ([]byte, error) {
 	if r.scratch == nil {
-		r.scratch = bufpool.Get(min(4*len(p), maxScratch))
+		r.scratch = bufpool.Get(max(min(8*len(p), maxScratch), minScratch))
 	}
 	r.msg.Final = final
 	out, err := r.codec.Decode(r.scratch[:0], p, &r.msg)
@@ -451,9 +451,12 @@ func (r *Receiver) decode(p []byte, final bool) ([]byte, error) {
 	return out, nil
 }
 
-// maxScratch is the largest piece of memory borrowed before the codec has
-// shown that it needs more.
-const maxScratch = 64 << 10
+// What is borrowed before the codec has shown what it makes of the data, in
+// bytes.
+const (
+	minScratch = 4 << 10
+	maxScratch = 64 << 10
+)
 
 // takeControl takes payload of a control frame. One that is all there is used
 // in place; else it is collected.
