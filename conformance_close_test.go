@@ -123,7 +123,7 @@ func TestConformanceCloseOrder(t *testing.T) {
 	cases = append(cases, conformanceCase{"large message, close", func(t *testing.T, p *scripter) {
 		big := wstest.Text(letters(256 << 10))
 		done := pour(p, wire(p, big, wstest.Close(1000, "")))
-		p.Expect(big)
+		expectWhole(t, p, big)
 		answered(p, 1000)
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -34,9 +34,9 @@ func TestConformanceFraming(t *testing.T) {
 				pieces = append(pieces, 1, 2, 3)
 			}
 			for _, piece := range pieces {
-				cases = append(cases, conformanceCase{fmt.Sprintf("%v of %d by %d", f.Opcode, n, piece), func(_ *testing.T, p *scripter) {
+				cases = append(cases, conformanceCase{fmt.Sprintf("%v of %d by %d", f.Opcode, n, piece), func(t *testing.T, p *scripter) {
 					chop(p, piece, f)
-					p.Expect(f)
+					expectWhole(t, p, f)
 					finish(p)
 				}})
 			}

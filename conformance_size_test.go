@@ -3,7 +3,6 @@ package websocket_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/lariat-go/websocket"
@@ -43,7 +42,7 @@ func TestConformanceLargeMessages(t *testing.T) {
 				}
 				return nil
 			})
-			p.Expect(f)
+			expectWhole(t, p, f)
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
@@ -113,25 +112,7 @@ func TestConformanceManyMessages(t *testing.T) {
 // S0.20: what is written to a Writer leaves in fragments, with other messages
 // not between them and the answers to pings not behind them.
 func TestConformanceWriter(t *testing.T) {
-	stream := func(c *websocket.Conn) error {
-		for {
-			mt, r, err := c.Reader(t.Context())
-			if err != nil {
-				return err
-			}
-			w, err := c.Writer(t.Context(), mt)
-			if err != nil {
-				return err
-			}
-			if _, err := io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, 1000)); err != nil {
-				return err
-			}
-			if err := w.Close(); err != nil {
-				return err
-			}
-		}
-	}
-	for _, s := range []subject{{"server", subjects[0].role, stream}, {"client", subjects[2].role, stream}} {
+	for _, s := range streamers {
 		t.Run(s.name, func(t *testing.T) {
 			p := s.serve(t, nil, "", "")(t)
 			for _, n := range []int{0, 1, 1000, 16 << 10, 16<<10 + 1, 64 << 10, 1 << 20} {

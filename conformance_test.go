@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,34 @@ var subjects = []subject{
 	{"client, in batches", protocol.RoleClient, echoBatches},
 }
 
+// streamers answer with messages in fragments when they are large.
+var streamers = []subject{
+	{"server, as streams", protocol.RoleServer, echoStreams},
+	{"client, as streams", protocol.RoleClient, echoStreams},
+}
+
+// echoStreams is echo with the methods for messages of any size.
+func echoStreams(c *websocket.Conn) error {
+	ctx := context.Background()
+	for {
+		mt, r, err := c.Reader(ctx)
+		if err != nil {
+			return err
+		}
+		w, err := c.Writer(ctx, mt)
+		if err != nil {
+			return err
+		}
+		if _, err := io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, 1000)); err != nil {
+			w.Close()
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+	}
+}
+
 // echoBatches is echo with the methods for high rates.
 func echoBatches(c *websocket.Conn) error {
 	ctx := context.Background()
@@ -62,10 +92,13 @@ func echoBatches(c *websocket.Conn) error {
 	}
 }
 
-// eachSubject runs a test with every subject. dial opens a new connection.
+func (s subject) streams() bool { return strings.HasSuffix(s.name, "streams") }
+
+// eachSubject runs a test with every subject, the streamers included. dial opens
+// a new connection.
 func eachSubject(t *testing.T, o *websocket.ConnOptions, f func(t *testing.T, dial func(t *testing.T) *scripter)) {
 	t.Helper()
-	for _, s := range subjects {
+	for _, s := range append(slices.Clone(subjects), streamers...) {
 		t.Run(s.name, func(t *testing.T) { f(t, s.serve(t, o, "", "")) })
 	}
 }
@@ -82,7 +115,7 @@ func (s subject) serve(t *testing.T, o *websocket.ConnOptions, offer, answer str
 		url := wstest.Server(t, func(c *websocket.Conn) { s.echo(c) }, &websocket.AcceptOptions{ConnOptions: *o})
 		return func(t *testing.T) *scripter {
 			t.Helper()
-			return &scripter{wstest.NewPeer(t, dialRaw(t, strings.TrimPrefix(url, "ws://"), offer), protocol.RoleClient), true}
+			return &scripter{wstest.NewPeer(t, dialRaw(t, strings.TrimPrefix(url, "ws://"), offer), protocol.RoleClient), true, s.streams()}
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,14 +141,16 @@ func (s subject) serve(t *testing.T, o *websocket.ConnOptions, offer, answer str
 				t.Errorf("Dial: %v", err)
 			}
 		})
-		return &scripter{wstest.NewPeer(t, nc, protocol.RoleServer), false}
+		return &scripter{wstest.NewPeer(t, nc, protocol.RoleServer), false, s.streams()}
 	}
 }
 
-// scripter is a peer that knows whether it is the client, which masks.
+// scripter is a peer that knows whether it is the client, which masks, and
+// whether the subject is a streamer.
 type scripter struct {
 	*wstest.Peer
-	masks bool
+	masks     bool
+	fragments bool
 }
 
 // bufferedConn is a connection of which some was read already.
@@ -269,6 +304,24 @@ func letters(n int) string {
 type conformanceCase struct {
 	name string
 	run  func(t *testing.T, p *scripter)
+}
+
+// expectWhole expects one message, in one frame unless a streamer sends it.
+func expectWhole(t *testing.T, p *scripter, want wstest.Frame) {
+	t.Helper()
+	var got []byte
+	for op := want.Opcode; ; op = frame.OpContinuation {
+		f := p.Receive()
+		if f.Opcode != op || f.RSV != 0 || f.Masked == p.masks || !f.Fin && !p.fragments {
+			t.Fatalf("came %v, expected %v", f, op)
+		}
+		if got = append(got, f.Payload...); f.Fin {
+			break
+		}
+	}
+	if !bytes.Equal(got, want.Payload) {
+		t.Fatalf("a message of %d bytes came, expected %v", len(got), want)
+	}
 }
 
 // runCases runs every case on a new connection, with every subject.

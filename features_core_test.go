@@ -20,10 +20,10 @@ import (
 	"github.com/lariat-go/websocket/wstest"
 )
 
-// S2.2, S2.4 to S2.7, S2.14, S2.15, S2.17: a client without a process: the core
-// alone, to which the test carries bytes, speaks with a server of ours. The
-// request comes from handshake.Client.Request, the answer goes to Finish, and
-// from its result the Endpoint is made, with the extension that was agreed.
+// S2.2, S2.4, S2.5, S2.6, S2.7, S2.14, S2.15, S2.17: a client without a process:
+// the core alone, to which the test carries bytes, speaks with a server of ours.
+// The request comes from handshake.Client.Request, the answer goes to Finish,
+// and from its result the Endpoint is made, with the extension that was agreed.
 func TestFeatureProcessless(t *testing.T) {
 	x := deflate.New(&deflate.Options{Threshold: -1, ServerContextTakeover: true, ClientContextTakeover: true})
 	addr := wstest.Server(t, wstest.Echo, &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{

@@ -107,8 +107,8 @@ func TestFeatureOptions(t *testing.T) {
 
 // S0.19, S1.11, S1.12: a list of text, binary and close leaves in that order,
 // in one write, and what follows the close frame is dropped. S0.21, S1.13: then
-// the connection is closed and stays so. Ruling C2: Dial never connects again,
-// whoever ended the connection.
+// the connection is closed and stays so. S1.16, ruling C2: Dial never connects
+// again, whoever ended the connection.
 func TestFeatureBatchAndClose(t *testing.T) {
 	forRoles(t, func(t *testing.T, role protocol.Role) {
 		c, s, peer := scripted(t, role, nil, nil)
@@ -185,7 +185,7 @@ func TestFeaturePull(t *testing.T) {
 	})
 }
 
-// Ruling C3: Dial speaks HTTP/1.1 unless asked for another version, and so far
+// S1.2, ruling C3: Dial speaks HTTP/1.1 unless asked for another version, and so far
 // knows no other. S0.4: TLS does not lead to another one (see also
 // TestDialHTTP2Server). S2.9: HTTPVersion says which it was. S2.1, S2.31: the
 // Conn is the same type from both ends. S2.12: wss goes over TLS.
@@ -221,7 +221,7 @@ func TestFeatureHTTPVersion(t *testing.T) {
 	}
 }
 
-// Ruling C4: pings are answered whether or not anybody looks at them, and
+// S2.3, ruling C4: pings are answered whether or not anybody looks at them, and
 // whoever wants to see control frames may. S1.15: a Conn pings by itself only
 // when KeepAlive says so.
 func TestFeatureControlFrames(t *testing.T) {
@@ -261,9 +261,9 @@ func TestFeatureControlFrames(t *testing.T) {
 	})
 }
 
-// Ruling C6: a raw header, the option and the server's choice feed one
-// negotiation of the subprotocol. S0.10, S0.11, S1.5: the outcome is the
-// server's first, and no common one fails for whoever asked.
+// S1.5, ruling C6: a raw header, the option and the server's choice feed one
+// negotiation of the subprotocol. S0.10, S0.11: the outcome is the server's
+// first, and no common one fails for whoever asked.
 func TestFeatureSubprotocol(t *testing.T) {
 	url := wstest.Server(t, func(c *websocket.Conn) {
 		c.Write(context.Background(), websocket.MessageText, []byte(c.Subprotocol()))
@@ -299,9 +299,9 @@ func TestFeatureSubprotocol(t *testing.T) {
 	}
 }
 
-// Ruling C7: whatever refuses or breaks an opening handshake is one type, with
-// the status, the header, a body that is never nil, and the reason. S0.13,
-// S0.14, S0.15, S1.8.
+// S0.13, ruling C7: whatever refuses or breaks an opening handshake is one type, with
+// the status, the header, a body that is never nil, and the reason. S0.14,
+// S0.15, S1.8.
 func TestFeatureHandshakeError(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer func(r *http.Request) string
@@ -327,7 +327,7 @@ func TestFeatureHandshakeError(t *testing.T) {
 	}
 }
 
-// Ruling C12: no time-out is infinite by default. Each step of Dial has 10 s (see
+// S3.4, ruling C12: no time-out is infinite by default. Each step of Dial has 10 s (see
 // also TestDialTimeouts), a write 15 s in a client and 10 s in a server, and a
 // closing handshake 5 s.
 func TestFeatureDefaultTimeouts(t *testing.T) {
