@@ -181,25 +181,25 @@ func (c *Conn) control(ev *protocol.Event) error {
 	return nil
 }
 
-// refillControls grants the peer new control frames for the time that passed.
+// refillControls grants the peer new control frames for the time that passed:
+// half a burst for each second.
 func (c *Conn) refillControls() {
-	c.mu.Lock()
-	x := c.more()
-	now := time.Now()
 	burst := c.conf.maxControls
 	if burst == 0 {
 		burst = protocol.DefaultControlBurst
 	}
-	grant := int64(now.Sub(x.refilled)) * int64(burst) / int64(2*time.Second)
+	now := time.Now()
+	c.mu.Lock()
+	x := c.more()
 	if x.refilled.IsZero() {
-		grant = 0
 		x.refilled = now
 	}
+	grant := int(min(now.Sub(x.refilled), 2*time.Second) * time.Duration(burst) / (2 * time.Second))
 	if grant > 0 {
 		x.refilled = now
 	}
 	c.mu.Unlock()
 	if grant > 0 {
-		c.recv.RefillControls(int(min(grant, int64(burst))))
+		c.recv.RefillControls(grant)
 	}
 }
