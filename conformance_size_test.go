@@ -49,9 +49,9 @@ func TestConformanceLargeMessages(t *testing.T) {
 			finish(p)
 		}})
 	}
-	sizes, finest := []int{64 << 10, 256 << 10, mib, 4 * mib, 16 * mib}, 64
+	sizes, finest, size := []int{64 << 10, 256 << 10, mib, 4 * mib, 16 * mib}, 64, mib
 	if raceEnabled { // it slows the test down twentyfold, and sees no more in more bytes
-		sizes, finest = sizes[:2], 1024
+		sizes, finest, size = sizes[:1], 1024, 128<<10
 	}
 	for _, n := range sizes {
 		text, binary := wstest.Text(letters(n)), wstest.Binary(bytes.Repeat([]byte{0xfe, 0, 0x80}, n/3))
@@ -60,8 +60,8 @@ func TestConformanceLargeMessages(t *testing.T) {
 			add(fmt.Sprintf("binary of %d KiB", n>>10), binary, n+14, binary)
 		}
 	}
-	text, binary := wstest.Text(letters(mib)), wstest.Binary([]byte(letters(mib)))
-	for n := finest; n <= mib; n *= 4 {
+	text, binary := wstest.Text(letters(size)), wstest.Binary([]byte(letters(size)))
+	for n := finest; n <= size; n *= 4 {
 		add(fmt.Sprintf("text in fragments of %d", n), text, 2*mib, split(text, n)...)
 		add(fmt.Sprintf("binary in fragments of %d", n), binary, 2*mib, split(binary, n)...)
 	}
