@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -149,5 +150,47 @@ func TestOpenWriterDoesNotSpoilClose(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// C10: calls of Close that come while a reader finishes a message never read
+// beside the reader's next call. The race detector judges, and the order of
+// what comes.
+func TestClosesBesideReader(t *testing.T) {
+	for range 20 {
+		c, _, peer := scripted(t, protocol.RoleServer, &websocket.ConnOptions{CloseTimeout: 50 * time.Millisecond}, nil)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			var frames []byte
+			for range 1000 {
+				f := wstest.Text("message")
+				f.Masked = true
+				frames = f.Append(frames)
+			}
+			for {
+				if _, err := peer.Conn().Write(frames); err != nil {
+					return
+				}
+			}
+		})
+		wg.Go(func() {
+			for {
+				_, p, err := c.Read(context.Background())
+				if err != nil {
+					if ce := closeErrorOf(t, err); !errors.Is(ce, websocket.ErrCloseTimeout) {
+						t.Error(err)
+					}
+					return
+				}
+				if string(p) != "message" {
+					t.Errorf("%q", p)
+				}
+			}
+		})
+		for range 50 {
+			wg.Go(func() { c.Close(websocket.StatusNormalClosure, "") })
+			runtime.Gosched()
+		}
+		wg.Wait()
 	}
 }

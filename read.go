@@ -178,8 +178,10 @@ func (c *Conn) endRead() {
 		c.flushAside()
 	}
 	if c.reading.Swap(readFree) != readHeld || c.ended.Load() {
+		// From here on somebody else may have the right.
 		c.mu.Lock()
-		c.leaveRead()
+		c.notify()
+		c.cleanUp()
 		c.mu.Unlock()
 	}
 }
