@@ -462,7 +462,7 @@ func newGame(t testing.TB, d *dice, rounds int, open func(o *wstest.PairOptions)
 // playPipe plays a game over a pipe, in a bubble: what waits for ever, or stays
 // behind, fails the test.
 func playPipe(t *testing.T, d *dice, rounds int) {
-	before := bufpool.Outstanding()
+	settle(t)
 	synctest.Test(t, func(t *testing.T) {
 		g := newGame(t, d, rounds, func(*wstest.PairOptions) (net.Conn, net.Conn, func(*dice)) {
 			a, b := wstest.Pipe(&wstest.PipeOptions{
@@ -496,14 +496,25 @@ func playPipe(t *testing.T, d *dice, rounds int) {
 		})
 		g.play(d)
 	})
-	if n := bufpool.Outstanding() - before; n != 0 {
+	if n := bufpool.Outstanding(); n != 0 {
 		t.Errorf("%d buffers were not given back", n)
+	}
+}
+
+// settle waits until what earlier tests borrowed is given back.
+func settle(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Second); bufpool.Outstanding() != 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d buffers are lent before the game begins", bufpool.Outstanding())
+		}
 	}
 }
 
 // playSocket plays a game over loopback TCP, or TLS over it.
 func playSocket(t *testing.T, d *dice, rounds int, secure bool) {
-	buffers, fds := bufpool.Outstanding(), openFiles(t)
+	settle(t)
+	fds := openFiles(t)
 	g := newGame(t, d, rounds, func(*wstest.PairOptions) (net.Conn, net.Conn, func(*dice)) {
 		a, b, atcp, btcp := socketPair(t, secure)
 		return a, b, func(d *dice) {
@@ -530,7 +541,7 @@ func playSocket(t *testing.T, d *dice, rounds int, secure bool) {
 		buf := make([]byte, 1<<20)
 		t.Fatalf("the game does not end:\n%s", buf[:runtime.Stack(buf, true)])
 	}
-	left := func() (int64, int) { return bufpool.Outstanding() - buffers, openFiles(t) - fds }
+	left := func() (int64, int) { return bufpool.Outstanding(), openFiles(t) - fds }
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); runtime.Gosched() {
 		if b, f := left(); b == 0 && f <= 0 {
 			break
