@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -213,5 +214,56 @@ func TestNilContext(t *testing.T) {
 	websocket.NetConn(none, c, websocket.MessageText).Close()
 	if d := time.Since(start); d > 4*time.Second {
 		t.Errorf("the end took %v", d)
+	}
+}
+
+// Items and messages that nobody made are refused, and nothing is sent.
+func TestZeroValues(t *testing.T) {
+	c, _, peer := scripted(t, protocol.RoleServer, nil, nil)
+	ctx := context.Background()
+	for name, err := range map[string]error{
+		"Outgoing":     c.WriteBatch(ctx, websocket.Text("x"), websocket.Outgoing{}),
+		"Prepared":     c.WritePrepared(ctx, &websocket.Prepared{}),
+		"nil Prepared": c.WritePrepared(ctx, nil),
+		"type 0":       c.Write(ctx, 0, []byte("x")),
+		"a ping":       c.Write(ctx, 9, []byte("x")),
+		"large":        c.Write(ctx, 0, make([]byte, 100<<10)),
+	} {
+		if err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if err := c.Write(ctx, websocket.MessageText, []byte("sent")); err != nil {
+		t.Fatal(err)
+	}
+	peer.Expect(wstest.Text("sent"))
+}
+
+// C9: a TCP connection that ends or is reset behind a message, which is read
+// before the end is told.
+func TestTCPEndings(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end   func(*net.TCPConn)
+		cause error
+	}{
+		"FIN":   {func(c *net.TCPConn) { c.CloseWrite() }, io.ErrUnexpectedEOF},
+		"close": {func(c *net.TCPConn) { c.Close() }, io.ErrUnexpectedEOF},
+		"RST":   {func(c *net.TCPConn) { c.SetLinger(0); c.Close() }, syscall.ECONNRESET},
+	} {
+		t.Run(name, func(t *testing.T) {
+			near, far := loopback(t)
+			defer far.Close()
+			c := websocket.NewConn(near, protocol.RoleClient, nil, nil)
+			defer c.CloseNow()
+			far.Write(append(wstest.Text("last").Append(nil), 0x81)) // and the beginning of another
+			if _, p, err := c.Read(within(t)); err != nil || string(p) != "last" {
+				t.Fatalf("%q, %v", p, err)
+			}
+			tc.end(far)
+			_, _, err := c.Read(within(t))
+			if ce := closeErrorOf(t, err); ce.Code != websocket.StatusAbnormalClosure || !errors.Is(err, tc.cause) {
+				t.Errorf("%+v", ce)
+			}
+		})
 	}
 }
