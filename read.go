@@ -247,6 +247,9 @@ func (c *Conn) appendMessage(ctx context.Context, dst []byte, grow growFunc, hel
 		t, dst = 0, dst[:start]
 	}
 	if !held {
+		if c.off == len(c.buf) {
+			c.dropBuf() // the program may take its time with the message
+		}
 		c.endRead()
 	}
 	return t, dst, err

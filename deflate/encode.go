@@ -28,6 +28,9 @@ const (
 	insertStep = 2  // between the positions entered for the bytes of a match
 )
 
+// A chunk fits the text that a window has room for.
+const _ = uint(windowText - windowChunk)
+
 // window is the text that a message may refer to, and its table. It is kept
 // from message to message with context takeover, and borrowed for a fragmented
 // message without.
