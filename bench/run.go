@@ -26,9 +26,9 @@ type report struct {
 
 func runCommand(args []string) error {
 	fs := flag.NewFlagSet("bench run", flag.ContinueOnError)
-	quick := fs.Bool("quick", false, "1 round of 1.5 s per cell instead of 5 rounds of 3 s")
-	rounds := fs.Int("rounds", 0, "rounds; 0: 5, or 1 with -quick")
-	duration := fs.Duration("duration", 0, "time measured per cell; 0: 3s, or 1.5s with -quick")
+	quick := fs.Bool("quick", false, "1 round of 1.5 s per cell instead of 3 rounds of 2 s")
+	rounds := fs.Int("rounds", 0, "rounds; 0: 3, or 1 with -quick")
+	duration := fs.Duration("duration", 0, "time measured per cell; 0: 2s, or 1.5s with -quick")
 	only := fs.String("rows", "", "rows, separated by commas; a name ending in * means all that begin so; list: print their names")
 	libs := fs.String("libs", "", "contenders, separated by commas; rawtcp always runs where ratios need it")
 	out := fs.String("json", "", "file for all samples")
@@ -46,13 +46,13 @@ func runCommand(args []string) error {
 		return nil
 	}
 	if *rounds == 0 {
-		*rounds = 5
+		*rounds = 3
 		if *quick {
 			*rounds = 1
 		}
 	}
 	if *duration == 0 {
-		*duration = 3 * time.Second
+		*duration = 2 * time.Second
 		if *quick {
 			*duration = 1500 * time.Millisecond
 		}
@@ -70,6 +70,11 @@ func runCommand(args []string) error {
 		return err
 	}
 	g.warmUp, g.duration = min(*duration/4, 500*time.Millisecond), *duration
+	if *profiles != "" {
+		if err := os.MkdirAll(*profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	g.profiles, g.allocProfiles = *profiles, *allocs
 	if g.serverCore < 0 || g.loadCore < 0 {
 		fmt.Fprintln(os.Stderr, "bench: server and load share their cores; figures will be noisy")
