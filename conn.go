@@ -115,6 +115,7 @@ const (
 	lingerTime   = time.Second
 	pongRoom     = 1 << 10 // pongs queued before they are written, or while the peer takes nothing
 	minDirect    = 512     // least room to read a payload into
+	maxLate      = 8       // deadlines in a row that were none of the reader's
 )
 
 // NewConn makes a Conn of a stream on which the opening handshake is done. h

@@ -267,3 +267,21 @@ func TestTCPEndings(t *testing.T) {
 		})
 	}
 }
+
+// stuckStream is a transport that does not get over a deadline.
+type stuckStream struct{ *wstest.PipeConn }
+
+func (stuckStream) WaitRead() error          { return os.ErrDeadlineExceeded }
+func (stuckStream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// A transport that reports deadlines nobody set ends the connection, not the
+// processor.
+func TestTransportStuckInADeadline(t *testing.T) {
+	a, _ := wstest.Pipe(nil)
+	c := websocket.NewConn(stuckStream{a}, protocol.RoleServer, nil, nil)
+	_, _, err := c.Read(t.Context())
+	var ce *websocket.CloseError
+	if !errors.As(err, &ce) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+}

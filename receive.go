@@ -47,7 +47,7 @@ func (c *Conn) fill(ctx context.Context) error {
 		l.closing = nil
 		return c.closeReceived(cl)
 	}
-	for {
+	for late := 0; ; {
 		if err := c.beforeWait(ctx); err != nil {
 			return err
 		}
@@ -60,9 +60,10 @@ func (c *Conn) fill(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			if err = c.readError(ctx, err); err != nil {
+			if err = c.readError(ctx, err, late); err != nil {
 				return err
 			}
+			late++
 		}
 	}
 }
@@ -70,7 +71,7 @@ func (c *Conn) fill(ctx context.Context) error {
 // readInto is fill for memory of the caller's.
 func (c *Conn) readInto(ctx context.Context, p []byte) (int, error) {
 	c.dropBuf()
-	for {
+	for late := 0; ; {
 		if err := c.beforeWait(ctx); err != nil {
 			return 0, err
 		}
@@ -81,9 +82,10 @@ func (c *Conn) readInto(ctx context.Context, p []byte) (int, error) {
 			return n, nil
 		}
 		if err != nil {
-			if err = c.readError(ctx, err); err != nil {
+			if err = c.readError(ctx, err, late); err != nil {
 				return 0, err
 			}
+			late++
 		}
 	}
 }
@@ -102,13 +104,14 @@ func (c *Conn) beforeWait(ctx context.Context) error {
 }
 
 // readError judges an error of the transport. It returns nil when there was
-// none in truth: a deadline of a context that is used no longer.
-func (c *Conn) readError(ctx context.Context, err error) error {
+// none in truth: a deadline of a context that is used no longer. late counts how
+// often that was so, for a transport that does not get over a deadline.
+func (c *Conn) readError(ctx context.Context, err error, late int) error {
 	if isTimeout(err) {
 		if err := contextError(ctx, "read"); err != nil {
 			return err
 		}
-		if !c.ended.Load() {
+		if !c.ended.Load() && late < maxLate {
 			c.s.SetReadDeadline(time.Time{})
 			// The context may have ended, and set its deadline, before that.
 			return contextError(ctx, "read")
