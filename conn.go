@@ -89,6 +89,7 @@ type extra struct {
 	refilled   time.Time      // control budget
 	unsent     int            // bytes that were queued and never left
 	writer     *messageWriter // has the right to send fragments
+	large      int            // writers who wait for an empty queue
 }
 
 // loose is what the read side holds beside its buffer, if anything.

@@ -18,43 +18,56 @@ import (
 // append meanwhile is written afterwards. So one system call carries what many
 // goroutines had to say, and nobody waits for a lock that is held over I/O.
 
-// awaitTurn waits until a message may be queued: no fragmented message is open
-// and not too much is queued. c.mu is held, and released while waiting.
-func (c *Conn) awaitTurn(ctx context.Context) error {
+// awaitTurn waits until a message of n bytes may be queued: no fragmented
+// message is open and there is room. c.mu is held, and released while waiting.
+func (c *Conn) awaitTurn(ctx context.Context, n int) error {
 	if ctx == nil {
 		return errNoContext
 	}
-	if c.err == nil && c.mayBegin() && ctx.Done() == nil {
+	if c.err == nil && c.mayBegin(n) && ctx.Done() == nil {
 		return nil
 	}
-	return c.await(ctx, (*Conn).mayBegin)
+	return c.await(ctx, n, (*Conn).mayBegin)
 }
 
-// mayBegin reports whether a new message may be queued. c.mu is held.
-func (c *Conn) mayBegin() bool {
-	return c.hasRoom() && (c.extra == nil || c.extra.writer == nil)
+// mayBegin reports whether a new message of n bytes may be queued. One that
+// is waiting for an empty queue is not kept waiting by smaller ones. c.mu is
+// held.
+func (c *Conn) mayBegin(n int) bool {
+	if x := c.extra; x != nil && (x.writer != nil || x.large > 0 && n <= highWater) {
+		return false
+	}
+	return c.hasRoom(n)
 }
 
-// hasRoom reports whether more may be queued. c.mu is held.
-func (c *Conn) hasRoom() bool { return !c.flushing || len(c.out) < highWater }
+// hasRoom reports whether n bytes more may be queued. When nobody is flushing,
+// they are written at once. c.mu is held.
+func (c *Conn) hasRoom(n int) bool { return !c.flushing || len(c.out)+n <= highWater }
 
-// await waits for a condition, as long as ctx lives and writing is possible.
-// c.mu is held, and released while waiting.
-func (c *Conn) await(ctx context.Context, ready func(*Conn) bool) error {
+// await waits until n bytes may be queued, as ready tells, as long as ctx lives
+// and writing is possible. c.mu is held, and released while waiting.
+func (c *Conn) await(ctx context.Context, n int, ready func(*Conn, int) bool) error {
 	done := ctx.Done()
+	counted := false // in extra.large
 	for {
-		if c.err != nil {
-			return c.err
-		}
-		if done != nil {
+		err := c.err
+		if err == nil && done != nil {
 			select {
 			case <-done:
-				return contextError(ctx, "write")
+				err = contextError(ctx, "write")
 			default:
 			}
 		}
-		if ready(c) {
-			return nil
+		if err != nil || ready(c, n) {
+			if counted {
+				c.extra.large--
+				c.notify()
+			}
+			return err
+		}
+		if n > highWater && !counted {
+			counted = true
+			c.more().large++
 		}
 		changed := c.change()
 		c.mu.Unlock()

@@ -101,7 +101,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 // only.
 func (c *Conn) leave(ctx context.Context, t MessageType, p []byte) error {
 	c.mu.Lock()
-	err := c.awaitTurn(ctx)
+	err := c.awaitTurn(ctx, len(p))
 	if err == nil {
 		c.out, err = c.send.AppendMessage(bufpool.Grow(c.out, len(p)+frame.MaxHeaderSize), t, p)
 	}

@@ -29,7 +29,7 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	}
 	w := &pingWaiter{rtt: make(chan time.Duration, 1)}
 	c.mu.Lock()
-	if err := c.await(ctx, (*Conn).hasRoom); err != nil {
+	if err := c.await(ctx, 0, (*Conn).hasRoom); err != nil {
 		c.mu.Unlock()
 		return 0, err
 	}

@@ -14,14 +14,14 @@ import (
 //
 // A nil error means that the message was handed to the transport, or, while
 // another goroutine was writing, that it was left in order for that goroutine
-// to write: up to 64 KiB wait so, and a Write that finds more waits itself.
+// to write: up to 64 KiB wait so, and a Write that finds no room waits itself.
 // As long as it waits, the end of ctx cancels it without harm. When ctx ends
 // in the middle of a frame, the connection is lost ([ErrHalfWritten]), and so it
 // is before the first byte when the frame is compressed or shares its write with
 // others. ctx has no power over what was left to others, but WriteTimeout has.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	c.mu.Lock()
-	if err := c.awaitTurn(ctx); err != nil {
+	if err := c.awaitTurn(ctx, len(p)); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 		return err
 	}
 	c.mu.Lock()
-	if err := c.awaitTurn(ctx); err != nil {
+	if err := c.awaitTurn(ctx, size); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 				return err
 			}
 			c.mu.Lock()
-			if err := c.awaitTurn(ctx); err != nil {
+			if err := c.awaitTurn(ctx, len(o.data)); err != nil {
 				c.mu.Unlock()
 				return err
 			}
@@ -106,7 +106,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 		return &OptionError{Field: "Prepared", Value: m, Want: "a message made by NewPrepared"}
 	}
 	c.mu.Lock()
-	if err := c.awaitTurn(ctx); err != nil {
+	if err := c.awaitTurn(ctx, len(m.data)); err != nil {
 		c.mu.Unlock()
 		return err
 	}

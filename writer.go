@@ -25,7 +25,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error
 	w := &messageWriter{c: c, ctx: ctx, opcode: t}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.awaitTurn(ctx); err != nil {
+	if err := c.awaitTurn(ctx, 0); err != nil {
 		return nil, err
 	}
 	c.more().writer = w
@@ -87,7 +87,7 @@ func (w *messageWriter) Close() error {
 func (w *messageWriter) send(final bool) {
 	c := w.c
 	c.mu.Lock()
-	err := c.await(w.ctx, (*Conn).hasRoom)
+	err := c.await(w.ctx, len(w.buf), (*Conn).hasRoom)
 	if err == nil {
 		own := len(c.out) == 0
 		c.out = bufpool.Grow(c.out, len(w.buf)+frame.MaxHeaderSize)
