@@ -107,6 +107,13 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
+// The budget of an idle connection: a Conn stays in its size class.
+func TestConnSize(t *testing.T) {
+	if n := websocket.ConnSize; n > 448 {
+		t.Errorf("a Conn has %d bytes, want 448 at most", n)
+	}
+}
+
 // heap returns the bytes in use after a collection.
 func heap() int {
 	runtime.GC()
