@@ -32,6 +32,7 @@ func TestFraming(t *testing.T) {
 		{name: "CONNECT refused", method: "CONNECT", head: "HTTP/1.1 407 \r\nContent-Length: 5\r\n", want: h1.Framing{Kind: h1.Length, Length: 5}},
 
 		{name: "two lengths", head: "HTTP/1.1 200 \r\nContent-Length: 5\r\nContent-Length: 6\r\n", err: h1.ErrFraming},
+		{name: "two spellings of a length", head: "HTTP/1.1 200 \r\nContent-Length: 0\r\nContent-Length: 00\r\n", err: h1.ErrFraming},
 		{name: "list of lengths", head: "HTTP/1.1 200 \r\nContent-Length: 5, 5\r\n", err: h1.ErrFraming},
 		{name: "empty length", head: "HTTP/1.1 200 \r\nContent-Length:\r\n", err: h1.ErrFraming},
 		{name: "negative length", head: "HTTP/1.1 200 \r\nContent-Length: -1\r\n", err: h1.ErrFraming},

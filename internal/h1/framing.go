@@ -52,8 +52,9 @@ func (r *Response) Framing(method string) (Framing, error) {
 		switch {
 		case err != nil:
 			return Framing{}, err
-		case length >= 0 && n != length:
-			return Framing{}, fmt.Errorf("%w: Content-Length %d and %d", ErrFraming, length, n)
+		case v != lengths[0]:
+			// Also "00" beside "0": who reads one and who the other is not known.
+			return Framing{}, fmt.Errorf("%w: Content-Length %.64q and %.64q", ErrFraming, lengths[0], v)
 		}
 		length = n
 	}

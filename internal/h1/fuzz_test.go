@@ -61,6 +61,7 @@ func FuzzHTTPResponse(f *testing.F) {
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n2;x=y\r\nhi\r\n0\r\nX: y\r\n\r\n",
 		"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nno",
+		"HTTP/1.0 200 \r\nContent-Length:00\r\nContent-Length:0\r\n\r\n",
 		"HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nPragma: no-cache\r\n\r\n",
 		"HTTP/1.1 204 No Content\r\n\r\n",
