@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -237,7 +236,7 @@ func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []b
 		return n, err
 	}
 	if n < progress {
-		return n, cmp.Or(contextError(ctx, "write"), ErrWriteTimeout)
+		return n, c.writeTimeout(ctx)
 	}
 	return c.transmit(ctx, hdr, payload, n)
 }
