@@ -40,16 +40,29 @@ func NewPrepared(t MessageType, p []byte) (*Prepared, error) {
 	return &Prepared{opcode: t, data: bytes.Clone(p), plain: plain}, nil
 }
 
-// frame returns the frame to send on c, nil when c has to build its own. c.mu
-// is held.
-func (m *Prepared) frame(c *Conn) ([]byte, error) {
-	if c.conf.role != protocol.RoleServer || c.conf.traced {
-		return nil, nil
-	}
-	if !c.send.Coding() {
+// Message returns the message. Its Data belongs to m and must not be changed.
+func (m *Prepared) Message() Message { return Message{Type: m.opcode, Data: m.data} }
+
+// Frame returns the whole frame that carries the message from the server's end
+// of a connection, for shells that write it themselves; [Conn.WritePrepared] is
+// made of it. All connections with the same compression settings get the same
+// bytes: they belong to m and must not be changed. Nil without an error means
+// that this connection has to build its own, by [protocol.Sender.AppendMessage]
+// from [Prepared.Message], because its compression remembers earlier messages.
+//
+// send is the Sender of the connection, of [protocol.RoleServer], and codec the
+// codec it was made with, nil for none. The caller sees to it that nobody else
+// uses send meanwhile, and that a message may be sent: no fragmented message is
+// open and no close frame was made. The errors are those of the codec. An
+// OnHeader of send may hear nothing of the frame; who traces builds its own.
+func (m *Prepared) Frame(send *protocol.Sender, codec extension.Codec) ([]byte, error) {
+	if !send.Coding() {
+		if codec != nil && codec.RSV() == 0 {
+			return nil, nil // one that cannot be left out, only told to skip
+		}
 		return m.plain, nil
 	}
-	s, ok := c.conf.codec.(extension.Sharer)
+	s, ok := codec.(extension.Sharer)
 	if !ok {
 		return nil, nil
 	}
@@ -62,7 +75,7 @@ func (m *Prepared) frame(c *Conn) ([]byte, error) {
 	if f, ok := m.coded[key]; ok {
 		return f, nil
 	}
-	f, err := c.send.AppendMessage(nil, m.opcode, m.data)
+	f, err := send.AppendMessage(nil, m.opcode, m.data)
 	if err != nil {
 		return nil, err
 	}

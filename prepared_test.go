@@ -11,6 +11,7 @@ import (
 	"github.com/lariat-go/websocket/deflate"
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/protocol"
 	"github.com/lariat-go/websocket/wstest"
 )
 
@@ -85,6 +86,118 @@ func TestPreparedRefuses(t *testing.T) {
 	}
 }
 
+// shared is a codec whose frames can be shared under a key.
+type shared struct {
+	codecStub
+	key any // nil: they cannot
+}
+
+func (c shared) ShareKey() (any, bool) { return c.key, c.key != nil }
+
+// codecStub sends everything as it is and can be told from no codec.
+type codecStub struct{ rsv frame.RSV }
+
+var errStub = errors.New("cannot encode this")
+
+func (c codecStub) RSV() frame.RSV { return c.rsv }
+func (c codecStub) Encode(dst, p []byte, m *extension.Message) ([]byte, error) {
+	if string(p) == "bad" {
+		return dst, errStub
+	}
+	m.Coded = !m.Skip
+	return append(dst, p...), nil
+}
+
+func (c codecStub) Decode(dst, p []byte, _ *extension.Message) ([]byte, error) {
+	return append(dst, p...), nil
+}
+func (c codecStub) Close() {}
+
+// A shell of another kind gets the same frames as Conn: one for all that share
+// a setting, none where it has to build its own.
+func TestPreparedFrame(t *testing.T) {
+	m, err := websocket.NewPrepared(websocket.MessageText, []byte("hi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg := m.Message(); msg.Type != websocket.MessageText || string(msg.Data) != "hi" {
+		t.Errorf("Message: %v %q", msg.Type, msg.Data)
+	}
+	const plain, coded = "\x81\x02hi", "\xC1\x02hi"
+	for _, tt := range []struct {
+		name  string
+		codec extension.Codec
+		off   bool
+		want  string
+	}{
+		{"no codec", nil, false, plain},
+		{"a codec that keeps its context", codecStub{frame.RSV1}, false, ""},
+		{"one that tells so", shared{codecStub{frame.RSV1}, nil}, false, ""},
+		{"turned off", codecStub{frame.RSV1}, true, plain},
+		{"turned off, but it sees every message", codecStub{}, true, ""},
+		{"shared", shared{codecStub{frame.RSV1}, 1}, false, coded},
+		{"shared under another key", shared{codecStub{frame.RSV1}, 2}, false, coded},
+	} {
+		var first []byte
+		for i := range 2 {
+			send := protocol.NewSender(protocol.RoleServer, &protocol.Options{Codec: tt.codec})
+			send.SetCoding(!tt.off)
+			f, err := m.Frame(send, tt.codec)
+			if err != nil || string(f) != tt.want || (f == nil) != (tt.want == "") {
+				t.Errorf("%s: %q, %v, want %q", tt.name, f, err, tt.want)
+				break
+			}
+			if i == 0 {
+				first = f
+			} else if len(f) > 0 && &f[0] != &first[0] {
+				t.Errorf("%s: the frame was built twice", tt.name)
+			}
+		}
+	}
+
+	bad, err := websocket.NewPrepared(websocket.MessageText, []byte("bad"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	codec := shared{codecStub{frame.RSV1}, 1}
+	send := protocol.NewSender(protocol.RoleServer, &protocol.Options{Codec: codec})
+	if f, err := bad.Frame(send, codec); f != nil || !errors.Is(err, errStub) {
+		t.Errorf("a codec that fails: %q, %v", f, err)
+	}
+}
+
+// What Check lets pass is what is sent, whoever filled the fields.
+func TestOutgoingCheck(t *testing.T) {
+	good := []websocket.Outgoing{
+		websocket.Text("a"), websocket.TextBytes(nil), websocket.Binary([]byte("\xff")),
+		websocket.PingFrame(make([]byte, 125)), websocket.CloseFrame(1000, "bye"), websocket.CloseFrame(4999, ""), websocket.CloseFrame(0, ""),
+		{Opcode: frame.OpText, Data: []byte("a"), Code: 1, Reason: "left out of account", NoCompress: true},
+	}
+	for i, o := range good {
+		if err := o.Check(); err != nil {
+			t.Errorf("good item %d: %v", i, err)
+		}
+	}
+	for _, tt := range []struct {
+		o    websocket.Outgoing
+		want error // nil: an OptionError
+	}{
+		{websocket.Text("\xff"), frame.ErrInvalidUTF8},
+		{websocket.PingFrame(make([]byte, 126)), frame.ErrControlTooLong},
+		{websocket.CloseFrame(1005, ""), frame.ErrCloseStatus},
+		{websocket.CloseFrame(1000, strings.Repeat("x", 124)), frame.ErrControlTooLong},
+		{o: websocket.Outgoing{Opcode: frame.OpClose, Code: 1000, Data: []byte("x")}},
+		{o: websocket.Outgoing{Opcode: frame.OpPong}},
+		{o: websocket.Outgoing{}},
+	} {
+		err := tt.o.Check()
+		var oe *websocket.OptionError
+		if tt.want == nil && !errors.As(err, &oe) || !errors.Is(err, tt.want) && tt.want != nil {
+			t.Errorf("%+v: %v, want %v", tt.o, err, tt.want)
+		}
+	}
+}
+
 // S0.19, W8: a batch leaves in order and in one write; what follows a close
 // frame is dropped; an item that is not valid keeps all others back.
 func TestWriteBatch(t *testing.T) {
@@ -100,6 +213,9 @@ func TestWriteBatch(t *testing.T) {
 		websocket.CloseFrame(1005, ""),
 		websocket.CloseFrame(1000, strings.Repeat("x", 124)),
 		{},
+		{Opcode: frame.OpPong},
+		{Opcode: frame.OpContinuation, Data: []byte("x")},
+		{Opcode: frame.OpClose, Code: 1000, Data: make([]byte, 50_000)},
 	}
 	for i, item := range bad {
 		before := a.Stats()

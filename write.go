@@ -6,6 +6,7 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
 )
 
 // Write sends a message in one frame. Text must be UTF-8, or nothing is sent
@@ -46,9 +47,9 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 	c.out = bufpool.Grow(c.out, min(size, batchLimit))
 	for i := range b {
 		o := &b[i]
-		if large := len(o.data) > copyLimit && !o.NoCompress; large || len(c.out) > batchLimit {
+		if large := len(o.Data) > copyLimit && !o.NoCompress; large || len(c.out) > batchLimit {
 			if large {
-				err = c.writeMessage(ctx, o.opcode, o.data)
+				err = c.writeMessage(ctx, o.Opcode, o.Data)
 			} else {
 				err = c.flush(ctx, start == 0)
 			}
@@ -56,7 +57,7 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 				return err
 			}
 			c.mu.Lock()
-			if err := c.awaitTurn(ctx, len(o.data)); err != nil {
+			if err := c.awaitTurn(ctx, len(o.Data)); err != nil {
 				c.mu.Unlock()
 				return err
 			}
@@ -72,7 +73,7 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 			c.mu.Unlock()
 			return fmt.Errorf("websocket: item %d of the batch: %w", i, err)
 		}
-		if o.opcode == frame.OpClose {
+		if o.Opcode == frame.OpClose {
 			break
 		}
 	}
@@ -84,12 +85,12 @@ func (c *Conn) WriteBatch(ctx context.Context, b ...Outgoing) error {
 func (c *Conn) checkBatch(b []Outgoing) (size int, err error) {
 	final := c.conf.codec != nil
 	for i := range b {
-		size += len(b[i].data) + frame.MaxHeaderSize
-		final = final || len(b[i].data) > copyLimit
+		size += len(b[i].Data) + frame.MaxHeaderSize
+		final = final || len(b[i].Data) > copyLimit
 	}
 	final = final || size > batchLimit
 	for i := range b {
-		if b[i].opcode == frame.OpBinary || b[i].opcode == frame.OpText && !final {
+		if b[i].Opcode == frame.OpBinary || b[i].Opcode == frame.OpText && !final {
 			continue
 		}
 		if err := b[i].check(final && !c.conf.skipUTF8); err != nil {
@@ -110,7 +111,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 		c.mu.Unlock()
 		return err
 	}
-	f, err := m.frame(c)
+	f, err := c.preparedFrame(m)
 	if err != nil {
 		c.mu.Unlock()
 		return err
@@ -124,6 +125,15 @@ func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 		return c.flush(ctx, own)
 	}
 	return c.flushWith(ctx, f, own)
+}
+
+// preparedFrame returns the frame of m that connections share, nil when c has to
+// build its own. c.mu is held.
+func (c *Conn) preparedFrame(m *Prepared) ([]byte, error) {
+	if c.conf.role != protocol.RoleServer || c.conf.traced {
+		return nil, nil
+	}
+	return m.Frame(&c.send, c.conf.codec)
 }
 
 // writeMessage sends one message. c.mu is held, and is released.
@@ -149,18 +159,18 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 // queue appends one checked item to what is written next. c.mu is held.
 func (c *Conn) queue(o *Outgoing) (err error) {
 	switch {
-	case o.opcode == frame.OpClose:
-		cl, _ := sendable(o.code, o.reason) // it was checked
+	case o.Opcode == frame.OpClose:
+		cl, _ := sendable(o.Code, o.Reason) // it was checked
 		c.startCloseTimer(c.conf.closeTimeout)
 		return c.queueClose(cl)
-	case o.opcode.IsControl():
-		c.out, err = c.send.AppendControl(c.out, o.opcode, o.data)
+	case o.Opcode.IsControl():
+		c.out, err = c.send.AppendControl(c.out, o.Opcode, o.Data)
 	case o.NoCompress && c.send.Coding():
 		c.send.SetCoding(false)
-		c.out, err = c.send.AppendMessage(c.out, o.opcode, o.data)
+		c.out, err = c.send.AppendMessage(c.out, o.Opcode, o.Data)
 		c.send.SetCoding(true)
 	default:
-		c.out, err = c.send.AppendMessage(c.out, o.opcode, o.data)
+		c.out, err = c.send.AppendMessage(c.out, o.Opcode, o.Data)
 	}
 	return err
 }

@@ -543,6 +543,15 @@ func (r *Receiver) Payload() (remaining int64, coded bool) {
 // InMessage reports whether a message has begun and not ended.
 func (r *Receiver) InMessage() bool { return r.open }
 
+// AtRest reports whether r stands between messages and keeps nothing: no
+// beginning of a header, no frame, no message, no borrowed memory. It is false
+// after a close frame and after an error. A Receiver at rest can be put away and
+// another one take its place; all that is lost is the count of control frames
+// ([Options.ControlBurst]) and the limit of SetMaxMessageSize.
+func (r *Receiver) AtRest() bool {
+	return r.stage <= stageHeader && !r.open && r.nhdr == 0 && r.scratch == nil
+}
+
 // SetMaxMessageSize changes [Options.MaxMessageSize]: 0 means the default, a
 // negative n no limit. It holds from the next frame.
 func (r *Receiver) SetMaxMessageSize(n int64) { r.max = maxSize(n) }

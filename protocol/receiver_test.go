@@ -197,6 +197,57 @@ func TestPayloadAndInMessage(t *testing.T) {
 	step("\x80\x00", 0, false, false)
 }
 
+// A Receiver is at rest where another one can take its place, and only there.
+func TestAtRest(t *testing.T) {
+	for name, o := range map[string]protocol.Options{
+		"fast path": {Codec: &rle{}},
+		"traced":    {Codec: &rle{}, OnHeader: func(bool, frame.Header) {}},
+	} {
+		r := protocol.NewReceiver(protocol.RoleClient, &o)
+		step := func(p string, events int, want bool) {
+			t.Helper()
+			for b := []byte(p); events > 0; events-- {
+				n, _, ok, err := r.Next(b)
+				if b = b[n:]; err != nil || !ok {
+					t.Fatalf("%s: %q: %v, %v", name, p, ok, err)
+				}
+				p = string(b)
+			}
+			if p != "" {
+				if _, _, ok, err := r.Next([]byte(p)); ok || err != nil {
+					t.Fatalf("%s: %q: %v, %v", name, p, ok, err)
+				}
+			}
+			if got := r.AtRest(); got != want {
+				t.Errorf("%s: after %q: AtRest %v", name, p, got)
+			}
+		}
+		step("", 0, true)
+		step("\x81\x02hi", 1, true)
+		step("\x81", 0, false)          // half a header
+		step("\x02h", 1, false)         // half a frame
+		step("i", 1, true)              //
+		step("\x01\x01a", 1, false)     // between frames of a message
+		step("\x89\x00", 1, false)      // and after a ping there
+		step("\x80", 0, false)          //
+		step("\x00", 1, true)           //
+		step("\x89\x00", 1, true)       // a whole ping
+		step("\x89\x02p", 0, false)     // half a ping
+		step("i", 1, false)             // the event lies in borrowed memory
+		r.Next(nil)                     // which is given back
+		step("", 0, true)               //
+		step("\xC1\x02\x03a", 1, false) // the same with a message
+		r.Close()                       // gives it back as well
+		step("", 0, true)               //
+		step("\x88\x00", 1, false)      // closed
+		step("\x81\x00", 0, false)
+	}
+	failed := protocol.NewReceiver(protocol.RoleClient, nil)
+	if _, _, _, err := failed.Next([]byte("\x83")); err == nil || failed.AtRest() {
+		t.Errorf("after an error: %v, AtRest %v", err, failed.AtRest())
+	}
+}
+
 func TestSetMaxMessageSize(t *testing.T) {
 	first := func(max int64, fin bool) *protocol.Receiver {
 		r := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{MaxMessageSize: max, Codec: &rle{}})
