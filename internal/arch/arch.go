@@ -145,6 +145,11 @@ func shellRules() []Rule {
 		{Package: "internal/h1", Imports: map[string]string{
 			Std: std,
 		}},
+		{Package: "internal/poll", Imports: map[string]string{
+			Std:                     std,
+			"golang.org/x/sys/unix": "eventfd, writev and duplicating a descriptor, which package syscall does not have",
+			"unsafe":                "in unsafe_tls.go alone: crypto/tls has no way of moving a connection to another net.Conn",
+		}},
 		{Package: ".", Imports: map[string]string{
 			Std:                      std,
 			"extension":              "extensions as settings, and what was negotiated",

@@ -1,0 +1,176 @@
+package poll
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+)
+
+// batch is how many events a worker fetches at a time.
+const batch = 256
+
+// Worker is a goroutine that calls sources. It is given to [Source.Ready].
+type Worker struct {
+	loop *loop
+	buf  []byte
+
+	// word says what the worker does: a count of what it has done in the upper
+	// bits, then the index of the event it is at, then flags. The worker
+	// changes it for each event, from own, what it was last; anybody may
+	// retire the worker by setting a flag, and then its next change fails.
+	word atomic.Uint64
+	own  uint64
+
+	next, n   int  // of events: the next one, and how many there are
+	fromReady bool // the last ones came from the list of woken
+	spent     int  // events since the last wait
+	fetch     func(fd uintptr) bool
+	fetchErr  error
+	events    [batch]syscall.EpollEvent
+}
+
+const (
+	retired   = 1 << 0 // another worker has the loop, or it is closed
+	idle      = 1 << 1 // not in a callback
+	indexBits = 16
+	flagBits  = 2
+	turn      = 1 << (indexBits + flagBits)
+)
+
+func (p *Poller) newWorker(l *loop) *Worker {
+	w := new(Worker)
+	w.fetch = w.fetchOnce
+	w.loop = l
+	w.own = idle
+	w.word.Store(w.own)
+	return w
+}
+
+// Buffer returns memory of the worker's, of the size in [Options], for the time
+// of one call of Ready. Its content is anything.
+func (w *Worker) Buffer() []byte {
+	if w.buf == nil {
+		w.buf = make([]byte, w.loop.p.buffer)
+	}
+	return w.buf
+}
+
+// run is the worker's goroutine. When a callback ends it by runtime.Goexit,
+// another one goes on with the next event.
+func (w *Worker) run() {
+	over := false
+	defer func() {
+		if !over {
+			go w.run()
+		}
+	}()
+	w.work()
+	over = true
+	w.leave()
+}
+
+// work fetches events and calls their sources until the worker is retired.
+func (w *Worker) work() {
+	l := w.loop
+	for {
+		for w.next < w.n {
+			ev := &w.events[w.next]
+			i := w.next
+			w.next++
+			d := l.lookup(item{uint32(ev.Fd), uint32(ev.Pad)})
+			if d == nil {
+				continue
+			}
+			if !w.mark(uint64(i) << flagBits) {
+				return
+			}
+			if l.p.asleep.Load() {
+				l.p.rouseMonitor()
+			}
+			what := events(ev.Events)
+			if ev.Events == 0 {
+				d.woken.Store(0)
+				what = Woken
+			}
+			d.src.Ready(w, what)
+		}
+		if !w.mark(idle) || !w.fill() {
+			return
+		}
+	}
+}
+
+// mark changes the worker's word and reports whether it was still in office.
+func (w *Worker) mark(low uint64) bool {
+	next := w.own&^(turn-1) + turn | low
+	if !w.word.CompareAndSwap(w.own, next) {
+		return false
+	}
+	w.own = next
+	return true
+}
+
+// events translates what the kernel says.
+func events(e uint32) (ev Events) {
+	if e&syscall.EPOLLIN != 0 {
+		ev = Readable
+	}
+	if e&syscall.EPOLLOUT != 0 {
+		ev |= Writable
+	}
+	if e&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		ev |= HangUp
+	}
+	return ev
+}
+
+// fill waits until there are events. It reports whether the worker goes on.
+func (w *Worker) fill() bool {
+	l := w.loop
+	w.spent += w.n
+	w.next, w.n = 0, 0
+	if w.spent >= batch {
+		w.spent = 0
+		runtime.Gosched()
+	}
+	if l.queued.Load() && !w.fromReady {
+		w.fromReady = true
+		w.n = l.takeReady(w.events[:])
+		return true
+	}
+	w.fromReady = false
+	err := l.raw.Read(w.fetch)
+	l.parked.Store(false)
+	return err == nil && w.fetchErr == nil
+}
+
+// fetchOnce fetches events and reports whether the wait is over.
+func (w *Worker) fetchOnce(uintptr) bool {
+	l := w.loop
+	for {
+		n, err := syscall.EpollWait(l.epfd, w.events[:], 0)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			w.fetchErr = err
+			return true
+		case n > 0:
+			w.n = n
+			return true
+		case l.queued.Load():
+			return true
+		case l.parked.Load():
+			w.spent = 0
+			return false
+		}
+		l.parked.Store(true)
+	}
+}
+
+// leave is the end of a worker that was retired.
+func (w *Worker) leave() {
+	if w.own&idle != 0 {
+		close(w.loop.gone) // by Close, which waits
+	}
+}
