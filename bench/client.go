@@ -51,7 +51,8 @@ func (s loadSpec) upgrade(c net.Conn, request, buf []byte) error {
 }
 
 // loadIdle opens connections, has spec.inFlight messages echoed on each, one at
-// a time, and holds them until it is told to go on.
+// a time, and holds them until it is told to go on. Then it asks each once more,
+// to see that it is still there.
 func loadIdle(s loadSpec, p *phases) error {
 	rs := s
 	rs.inFlight = 1
@@ -72,12 +73,7 @@ func loadIdle(s loadSpec, p *phases) error {
 			return err
 		}
 		for k := range s.inFlight {
-			at := k % ring.n
-			frame := ring.buf[ring.off[at]:ring.off[at+1]]
-			if _, err := c.Write(frame); err != nil {
-				return err
-			}
-			if err := skipFrame(c, buf); err != nil {
+			if err := ring.exchange(c, k, buf); err != nil {
 				return err
 			}
 		}
@@ -89,12 +85,33 @@ func loadIdle(s loadSpec, p *phases) error {
 	if err := p.ready(); err != nil {
 		return err
 	}
+	err = parallel(8, s.conns, func(i int) error {
+		if err := conns[i].SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return err
+		}
+		if err := ring.exchange(conns[i], s.inFlight, make([]byte, 64)); err != nil {
+			return fmt.Errorf("connection %d, after it was idle: %w", i, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for _, c := range conns {
 		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 	}
 	return p.out.Encode(loadResult{Phase: "done", Messages: int64(s.conns)})
+}
+
+// exchange sends the k-th message of a connection and reads what comes back.
+func (r *frameRing) exchange(c net.Conn, k int, buf []byte) error {
+	at := k % r.n
+	if _, err := c.Write(r.buf[r.off[at]:r.off[at+1]]); err != nil {
+		return err
+	}
+	return skipFrame(c, buf)
 }
 
 // skipFrame reads one frame.
@@ -181,9 +198,9 @@ func loadHandshake(s loadSpec, p *phases) error {
 	if err := p.ready(); err != nil {
 		return err
 	}
-	return p.measure(s, func() (int64, int64, error) {
-		n, err := run(s.duration)
-		return n, 0, err
+	return p.measure(s, func(r *loadResult) (err error) {
+		r.Messages, err = run(s.duration)
+		return err
 	})
 }
 

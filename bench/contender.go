@@ -28,7 +28,21 @@ const (
 	modeDeflate   mode = "deflate"   // permessage-deflate, no context takeover
 	modeTakeover  mode = "takeover"  // permessage-deflate, context takeover both ways
 	modeBroadcast mode = "broadcast" // every message goes to all connections
+	modeSleep     mode = "sleep"     // before it answers a message that begins with sleepMark, the handler sleeps for napTime
 )
+
+// In mode sleep every message's first byte is 0 or sleepMark.
+const (
+	sleepMark = 1
+	napTime   = time.Second
+)
+
+// nap does what mode sleep asks of a handler that has message p.
+func nap(m mode, p []byte) {
+	if m == modeSleep && len(p) > 0 && p[0] == sleepMark {
+		time.Sleep(napTime)
+	}
+}
 
 // contender is one server to be measured. Each is written as the library's own
 // documentation would have an experienced user write it: the handler upgrades
@@ -40,6 +54,9 @@ type contender struct {
 	about string
 	modes []mode
 	serve func(ln net.Listener, m mode) error
+	// ownTLS says that serve, in mode tls, does TLS itself and gets a TCP
+	// listener.
+	ownTLS bool
 }
 
 func (c contender) can(m mode) bool { return slices.Contains(c.modes, m) }
@@ -47,18 +64,29 @@ func (c contender) can(m mode) bool { return slices.Contains(c.modes, m) }
 // raw is the name of the contender that all ratios refer to.
 const raw = "rawtcp"
 
+// listener makes of a TCP listener what the contender serves from.
+func (c contender) listener(ln net.Listener, m mode) (net.Listener, error) {
+	if m == modeTLS && !c.ownTLS {
+		return listenTLS(ln)
+	}
+	return ln, nil
+}
+
 func contenders() []contender {
-	all := []mode{modePlain, modeTLS, modeDeflate, modeTakeover, modeBroadcast}
-	uncompressed := []mode{modePlain, modeTLS, modeBroadcast}
+	plain := []mode{modePlain, modeTLS, modeBroadcast}
+	deflating := append(slices.Clone(plain), modeDeflate)
+	all := append(slices.Clone(deflating), modeTakeover)
+	sleeping := func(ms []mode) []mode { return append(slices.Clone(ms), modeSleep) }
 	return []contender{
-		{raw, "a goroutine per connection that reads and writes bytes, no WebSocket", uncompressed, serveRaw},
-		{"lariat", "Append into a buffer used again, Write per message", all, serveLariat},
-		{"lariat-batch", "ReadBatch, then WriteBatch of the answers", all, serveLariatBatch},
-		{"gobwas*", "gobwas/ws headers and cipher, with hand-written gathering and buffers", uncompressed, serveGobwasGather},
-		{"gobwas", "gobwas/ws with wsutil", uncompressed, serveGobwas},
-		{"gws", "lxzan/gws, ReadLoop, parallel off", all, serveGWS},
-		{"gorilla", "gorilla/websocket, NextReader into a buffer used again", []mode{modePlain, modeTLS, modeDeflate, modeBroadcast}, serveGorilla},
-		{"coder", "coder/websocket, Reader into a buffer used again", all, serveCoder},
+		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: plain, serve: serveRaw},
+		{name: "lariat", about: "Append into a buffer used again, Write per message", modes: sleeping(all), serve: serveLariat},
+		{name: "lariat-batch", about: "ReadBatch, then WriteBatch of the answers", modes: all, serve: serveLariatBatch},
+		{name: "gobwas*", about: "gobwas/ws headers and cipher, with hand-written gathering and buffers", modes: plain, serve: serveGobwasGather},
+		{name: "gobwas", about: "gobwas/ws with wsutil", modes: plain, serve: serveGobwas},
+		{name: "gws", about: "lxzan/gws, ReadLoop, parallel off", modes: sleeping(all), serve: serveGWS},
+		{name: "gorilla", about: "gorilla/websocket, NextReader into a buffer used again", modes: sleeping(deflating), serve: serveGorilla},
+		{name: "coder", about: "coder/websocket, Reader into a buffer used again", modes: sleeping(all), serve: serveCoder},
+		{name: "nbio", about: "lesismal/nbio, its own HTTP server, pollers and TLS", modes: sleeping(deflating), serve: serveNBIO, ownTLS: true},
 	}
 }
 
@@ -120,11 +148,11 @@ func (h *hub[C]) each(f func(C) error) error {
 	return nil
 }
 
-// listenTLS wraps ln with a self-signed P-256 certificate made in memory.
-func listenTLS(ln net.Listener) (net.Listener, error) {
+// selfSigned returns a self-signed P-256 certificate made in memory.
+func selfSigned() ([]byte, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := time.Now()
 	tmpl := &x509.Certificate{
@@ -135,6 +163,11 @@ func listenTLS(ln net.Listener) (net.Listener, error) {
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	return der, key, err
+}
+
+func listenTLS(ln net.Listener) (net.Listener, error) {
+	der, key, err := selfSigned()
 	if err != nil {
 		return nil, err
 	}

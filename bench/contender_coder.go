@@ -52,6 +52,7 @@ func echoCoder(c *websocket.Conn, m mode, h *hub[*websocket.Conn]) {
 			}
 			continue
 		}
+		nap(m, buf.Bytes())
 		if err := c.Write(ctx, t, buf.Bytes()); err != nil {
 			return
 		}

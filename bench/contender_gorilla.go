@@ -47,6 +47,7 @@ func echoGorilla(c *websocket.Conn, m mode, h *hub[*websocket.Conn]) {
 			}
 			continue
 		}
+		nap(m, buf.Bytes())
 		if err := c.WriteMessage(t, buf.Bytes()); err != nil {
 			return
 		}

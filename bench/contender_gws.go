@@ -20,7 +20,7 @@ func serveGWS(ln net.Listener, m mode) error {
 			ClientMaxWindowBits:   15,
 		}
 	}
-	e := &gwsEcho{broadcast: m == modeBroadcast}
+	e := &gwsEcho{mode: m}
 	up := gws.NewUpgrader(e, o)
 	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
 		c, err := up.Upgrade(w, r)
@@ -33,23 +33,24 @@ func serveGWS(ln net.Listener, m mode) error {
 
 type gwsEcho struct {
 	gws.BuiltinEventHandler
-	broadcast bool
-	hub       hub[*gws.Conn]
+	mode mode
+	hub  hub[*gws.Conn]
 }
 
 func (e *gwsEcho) OnOpen(c *gws.Conn) {
-	if e.broadcast {
+	if e.mode == modeBroadcast {
 		e.hub.add(c)
 	}
 }
 
 func (e *gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
-	if e.broadcast {
+	if e.mode == modeBroadcast {
 		b := gws.NewBroadcaster(m.Opcode, m.Bytes())
 		defer b.Close()
 		_ = e.hub.each(b.Broadcast)
 		return
 	}
+	nap(e.mode, m.Bytes())
 	_ = c.WriteMessage(m.Opcode, m.Bytes())
 }

@@ -30,12 +30,15 @@ func serveLariatWith(ln net.Listener, m mode, echo func(*websocket.Conn)) error 
 		if err != nil {
 			return
 		}
-		if m == modeBroadcast {
+		switch m {
+		case modeBroadcast:
 			h.add(c)
 			go broadcastLariat(c, h)
-			return
+		case modeSleep:
+			go napLariat(c)
+		default:
+			go echo(c)
 		}
-		go echo(c)
 	})
 }
 
@@ -49,6 +52,23 @@ func echoLariat(c *websocket.Conn) {
 			return
 		}
 		buf = p
+		if err := c.Write(ctx, t, p); err != nil {
+			return
+		}
+	}
+}
+
+func napLariat(c *websocket.Conn) {
+	defer c.CloseNow()
+	ctx := context.Background()
+	var buf []byte
+	for {
+		t, p, err := c.Append(ctx, buf[:0])
+		if err != nil {
+			return
+		}
+		buf = p
+		nap(modeSleep, p)
 		if err := c.Write(ctx, t, p); err != nil {
 			return
 		}

@@ -20,10 +20,8 @@ func listen(t *testing.T, c contender, m mode) loadSpec {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	s := loadSpec{addr: ln.Addr().String(), mode: m, raw: c.name == raw, conns: 3, size: 1000, inFlight: 5}
-	if m == modeTLS {
-		if ln, err = listenTLS(ln); err != nil {
-			t.Fatal(err)
-		}
+	if ln, err = c.listener(ln, m); err != nil {
+		t.Fatal(err)
 	}
 	go func() { _ = c.serve(ln, m) }()
 	return s
@@ -37,8 +35,8 @@ func quiet() *phases {
 func TestContendersEcho(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeTLS {
-				continue // idle only
+			if m == modeTLS || m == modeSleep {
+				continue // TLS is for idle only, sleep has a test of its own
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
 				for _, size := range []int{128, 1000, 20_000, 300_000} {
@@ -90,7 +88,7 @@ func TestContendersClose(t *testing.T) {
 func TestContendersIdle(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeBroadcast {
+			if m == modeBroadcast || m == modeSleep {
 				continue
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
@@ -99,6 +97,73 @@ func TestContendersIdle(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Every contender answers connections that wake together, again and again.
+func TestContendersWake(t *testing.T) {
+	for _, c := range contenders() {
+		t.Run(c.name, func(t *testing.T) {
+			s := listen(t, c, modePlain)
+			s.conns, s.size, s.inFlight = 200, 128, 1
+			e, err := newEngine(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.close()
+			e.checking = true
+			for range 3 {
+				if err := e.wake(); err != nil {
+					t.Fatal(err)
+				}
+				if len(e.latencies) != s.conns || e.received != int64(s.conns) {
+					t.Fatalf("%d connections woke: %d answers, %d latencies", s.conns, e.received, len(e.latencies))
+				}
+			}
+		})
+	}
+}
+
+// Every contender that has the mode sleeps before the answer it is told to, and
+// only then.
+func TestContendersSleep(t *testing.T) {
+	for _, c := range contenders() {
+		if !c.can(modeSleep) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := listen(t, c, modeSleep)
+			s.conns, s.size, s.inFlight = 1, 128, 1
+			e, err := newEngine(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.close()
+			e.checking, e.timed = true, true
+			start := time.Now()
+			for range 100 {
+				if err := e.run(0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(start); len(e.latencies) != 99 || took >= 2*napTime {
+				t.Errorf("100 messages: %d did not sleep, %v in all", len(e.latencies), took)
+			}
+		})
+	}
+}
+
+func TestP99(t *testing.T) {
+	var d []time.Duration
+	if v := p99(d); v != 0 {
+		t.Errorf("p99 of nothing is %v", v)
+	}
+	for i := range 200 {
+		d = append(d, time.Duration(200-i)*time.Millisecond)
+	}
+	if v := p99(d); v != 198 {
+		t.Errorf("p99 of 1 to 200 ms is %v", v)
 	}
 }
 

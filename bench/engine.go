@@ -22,6 +22,10 @@ type engine struct {
 	epfd  int
 	conns []*wire
 	buf   []byte
+	ready []unix.EpollEvent // what poll learns
+
+	timed     bool            // latencies are kept
+	latencies []time.Duration // from send to answer; of mode sleep's messages only those that do not sleep
 
 	checking    bool // contents are compared, not only lengths
 	stopping    bool // no more messages are sent
@@ -34,11 +38,12 @@ type engine struct {
 // wire is one connection.
 type wire struct {
 	id, fd   int
-	start    int    // frame the connection began with
-	next     int    // frame to send next
-	credit   int    // messages that may be sent
-	pend     []byte // rest of a run of frames that the socket did not take
-	writable bool   // waits for the socket to be writable
+	sentAt   time.Time // when the last message was written, if e.timed
+	start    int       // frame the connection began with
+	next     int       // frame to send next
+	credit   int       // messages that may be sent
+	pend     []byte    // rest of a run of frames that the socket did not take
+	writable bool      // waits for the socket to be writable
 
 	head    [14]byte
 	headLen int
@@ -55,7 +60,7 @@ type wire struct {
 }
 
 func newEngine(spec loadSpec) (*engine, error) {
-	e := &engine{spec: spec, buf: make([]byte, 512<<10)}
+	e := &engine{spec: spec, buf: make([]byte, 512<<10), ready: make([]unix.EpollEvent, 1024)}
 	var err error
 	if e.ring, err = spec.ring(); err != nil {
 		return nil, err
@@ -168,33 +173,66 @@ func (e *engine) run(d time.Duration) error {
 			return err
 		}
 	}
-	events := make([]unix.EpollEvent, 1024)
 	for e.outstanding > 0 {
-		n, err := unix.EpollWait(e.epfd, events, 10_000)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
+		if err := e.poll(10_000); err != nil {
 			return err
-		}
-		if n == 0 {
-			return fmt.Errorf("%d messages did not come back within 10 s", e.outstanding)
-		}
-		for _, ev := range events[:n] {
-			w := e.conns[ev.Fd]
-			if ev.Events&unix.EPOLLOUT != 0 {
-				if err := e.send(w); err != nil {
-					return err
-				}
-			}
-			if ev.Events&^unix.EPOLLOUT != 0 {
-				if err := e.receive(w); err != nil {
-					return fmt.Errorf("connection %d: %w", ev.Fd, err)
-				}
-			}
 		}
 		if !e.stopping && time.Now().After(deadline) {
 			e.stopping = true
+		}
+	}
+	return nil
+}
+
+// wake sends one message on every connection as fast as it can, taking what
+// comes back in between, then waits for the rest. Latencies are kept.
+func (e *engine) wake() error {
+	e.sent, e.received, e.wireBytes = 0, 0, 0
+	e.latencies = e.latencies[:0]
+	e.stopping, e.timed = true, true
+	for i, w := range e.conns {
+		w.credit = 1
+		if err := e.send(w); err != nil {
+			return err
+		}
+		if i%64 == 63 {
+			if err := e.poll(0); err != nil {
+				return err
+			}
+		}
+	}
+	for e.outstanding > 0 {
+		if err := e.poll(10_000); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// poll waits for at most so many milliseconds and does what there is to do; it
+// fails when nothing came of a wait.
+func (e *engine) poll(ms int) error {
+	n, err := unix.EpollWait(e.epfd, e.ready, ms)
+	if err == unix.EINTR {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 && ms > 0 {
+		return fmt.Errorf("%d messages did not come back within %d ms", e.outstanding, ms)
+	}
+	for _, ev := range e.ready[:n] {
+		w := e.conns[ev.Fd]
+		if ev.Events&unix.EPOLLOUT != 0 {
+			if err := e.send(w); err != nil {
+				return err
+			}
+		}
+		if ev.Events&^unix.EPOLLOUT != 0 {
+			if err := e.receive(w); err != nil {
+				return fmt.Errorf("connection %d: %w", ev.Fd, err)
+			}
 		}
 	}
 	return nil
@@ -213,6 +251,9 @@ func (e *engine) send(w *wire) error {
 			w.credit = 0
 			e.sent += int64(k)
 			e.outstanding += k * e.fanOut()
+			if e.timed {
+				w.sentAt = time.Now()
+			}
 		}
 		n, err := unix.Write(w.fd, w.pend)
 		if err == unix.EAGAIN {
@@ -377,6 +418,11 @@ func (e *engine) message(w *wire) error {
 	e.outstanding--
 	at := (w.start + w.got) % e.ring.n
 	w.got++
+	if e.timed {
+		if err := e.clock(w, at); err != nil {
+			return err
+		}
+	}
 	if w.op != e.ring.op {
 		return fmt.Errorf("message %d came back with opcode %d", w.got, w.op)
 	}
@@ -402,6 +448,19 @@ func (e *engine) message(w *wire) error {
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("message %d came back changed", w.got)
 	}
+	return nil
+}
+
+// clock keeps how long the answer to message at of the ring took.
+func (e *engine) clock(w *wire, at int) error {
+	d := time.Since(w.sentAt)
+	if e.ring.sleeper && at == e.ring.n-1 {
+		if d < napTime {
+			return fmt.Errorf("message %d was to be answered after %v, and was after %v", w.got, napTime, d)
+		}
+		return nil
+	}
+	e.latencies = append(e.latencies, d)
 	return nil
 }
 

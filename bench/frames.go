@@ -35,6 +35,9 @@ type frameRing struct {
 	// chain says that a frame's compression refers to the frames before it, so
 	// that each connection has to start with the first.
 	chain bool
+	// sleeper says that the last message of the sequence asks the server to
+	// sleep.
+	sleeper bool
 }
 
 // appendFrame appends a masked frame.

@@ -34,6 +34,7 @@ const (
 	kindEcho      = "echo"
 	kindIdle      = "idle"
 	kindHandshake = "handshake"
+	kindWake      = "wake"
 )
 
 // loadResult is printed as a line of JSON: once with Phase ready, when the
@@ -45,6 +46,8 @@ type loadResult struct {
 	ServerCPU time.Duration `json:"server_cpu_ns,omitempty"`
 	LoadCPU   time.Duration `json:"load_cpu_ns,omitempty"`
 	Elapsed   time.Duration `json:"elapsed_ns,omitempty"`
+	// Latencies are from send to answer, in the rows that are about them.
+	Latencies []time.Duration `json:"latencies_ns,omitempty"`
 }
 
 // ring builds the frames of a spec.
@@ -67,6 +70,19 @@ func (s loadSpec) ring() (*frameRing, error) {
 			r.chain = takeover
 		}
 		return r, err
+	case modeSleep:
+		// Every connection begins somewhere else in the sequence, so each
+		// hundredth message of a connection sleeps, and not all at once.
+		ps := randomPayloads(100, s.size)
+		for _, p := range ps {
+			p[0] = 0
+		}
+		ps[len(ps)-1][0] = sleepMark
+		r, err := newRing(opBinary, ps, s.inFlight, nil)
+		if r != nil {
+			r.sleeper = true
+		}
+		return r, err
 	}
 	return newRing(opBinary, randomPayloads(s.inFlight, s.size), s.inFlight, nil)
 }
@@ -76,8 +92,8 @@ func loadCommand(args []string) error {
 	fs := flag.NewFlagSet("bench load", flag.ContinueOnError)
 	fs.StringVar(&s.addr, "addr", "", "the server's address, HOST:PORT")
 	fs.IntVar(&s.pid, "pid", 0, "the server's process, for its CPU clock")
-	fs.StringVar(&s.kind, "kind", kindEcho, "echo, idle, handshake")
-	modeName := fs.String("mode", string(modePlain), "plain, tls (idle only), deflate, takeover, broadcast")
+	fs.StringVar(&s.kind, "kind", kindEcho, "echo, idle, handshake, wake")
+	modeName := fs.String("mode", string(modePlain), "plain, tls (idle only), deflate, takeover, broadcast, sleep")
 	fs.BoolVar(&s.raw, "raw", false, "the server is a bare TCP echo")
 	fs.IntVar(&s.conns, "conns", 64, "connections (handshake: at a time)")
 	fs.IntVar(&s.size, "size", 128, "bytes of payload")
@@ -89,6 +105,9 @@ func loadCommand(args []string) error {
 		return err
 	}
 	s.mode = mode(*modeName)
+	if s.mode == modeSleep && (s.size < 1 || s.inFlight > 1) {
+		return fmt.Errorf("-mode sleep -size %d -inflight %d: use a size above 0 and one in flight", s.size, s.inFlight)
+	}
 	if s.conns < 1 || s.size < 0 || s.inFlight < 1 {
 		return fmt.Errorf("-conns %d -size %d -inflight %d: use numbers above 0", s.conns, s.size, s.inFlight)
 	}
@@ -100,8 +119,10 @@ func loadCommand(args []string) error {
 		return loadIdle(s, io)
 	case kindHandshake:
 		return loadHandshake(s, io)
+	case kindWake:
+		return loadWake(s, io)
 	}
-	return fmt.Errorf("unknown -kind %q: use echo, idle or handshake", s.kind)
+	return fmt.Errorf("unknown -kind %q: use echo, idle, handshake or wake", s.kind)
 }
 
 // phases tells the orchestrator where the work stands.
@@ -126,8 +147,20 @@ func (p *phases) ready() error {
 	return err
 }
 
+// again waits to be told to measure once more; false: that was all.
+func (p *phases) again() (bool, error) {
+	if !p.step {
+		return false, nil
+	}
+	_, err := p.in.ReadString('\n')
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // measure runs f and fills in what it took.
-func (p *phases) measure(s loadSpec, f func() (messages, wireBytes int64, err error)) error {
+func (p *phases) measure(s loadSpec, f func(*loadResult) error) error {
 	clock := func(pid int) (time.Duration, error) {
 		if pid == 0 {
 			return 0, nil
@@ -144,7 +177,7 @@ func (p *phases) measure(s loadSpec, f func() (messages, wireBytes int64, err er
 		return err
 	}
 	r := loadResult{Phase: "done"}
-	if r.Messages, r.WireBytes, err = f(); err != nil {
+	if err := f(&r); err != nil {
 		return err
 	}
 	r.Elapsed = time.Since(start)
@@ -181,11 +214,47 @@ func loadEcho(s loadSpec, p *phases) error {
 	if err := p.ready(); err != nil {
 		return err
 	}
-	return p.measure(s, func() (int64, int64, error) {
+	e.timed = s.mode == modeSleep
+	return p.measure(s, func(r *loadResult) error {
 		err := e.run(s.duration)
 		if err == nil && s.mode != modeBroadcast && e.sent != e.received {
 			err = fmt.Errorf("%d messages sent, %d came back", e.sent, e.received)
 		}
-		return e.received, e.wireBytes, err
+		r.Messages, r.WireBytes, r.Latencies = e.received, e.wireBytes, e.latencies
+		return err
 	})
+}
+
+// loadWake holds connections that have had one message echoed, and wakes all of
+// them as often as it is told to.
+func loadWake(s loadSpec, p *phases) error {
+	runtime.LockOSThread()
+	e, err := newEngine(s)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	e.checking = true
+	if err := e.run(0); err != nil {
+		return err
+	}
+	e.checking = false
+	e.latencies = make([]time.Duration, 0, s.conns)
+	debug.SetGCPercent(-1)
+	if err := p.ready(); err != nil {
+		return err
+	}
+	for {
+		err := p.measure(s, func(r *loadResult) error {
+			err := e.wake()
+			r.Messages, r.WireBytes, r.Latencies = e.received, e.wireBytes, e.latencies
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if more, err := p.again(); !more {
+			return err
+		}
+	}
 }

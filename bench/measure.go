@@ -11,8 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -30,7 +28,8 @@ type sample struct {
 	PerConn    float64 `json:"resident_bytes_per_conn,omitempty"`
 	HeapConn   float64 `json:"heap_bytes_per_conn,omitempty"`  // of PerConn, the heap's objects
 	StackConn  float64 `json:"stack_bytes_per_conn,omitempty"` // and the goroutines' stacks
-	ServerBusy float64 `json:"server_busy,omitempty"`          // share of the time that the server's core worked for it
+	P99        float64 `json:"p99_ms,omitempty"`
+	ServerBusy float64 `json:"server_busy,omitempty"` // share of the time that the server's core worked for it
 	LoadBusy   float64 `json:"load_busy,omitempty"`
 	Err        string  `json:"error,omitempty"`
 }
@@ -81,11 +80,14 @@ func (c *child) next(v any) error {
 	return json.Unmarshal(line, v)
 }
 
+// tell writes a line.
+func (c *child) tell(line string) error {
+	_, err := io.WriteString(c.in, line+"\n")
+	return err
+}
+
 func (c *child) ask(line string, v any) error {
-	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
-		return err
-	}
-	return c.next(v)
+	return errors.Join(c.tell(line), c.next(v))
 }
 
 // stop ends the process: both commands end with their standard input; one that
@@ -95,100 +97,6 @@ func (c *child) stop() {
 	t := time.AfterFunc(time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer t.Stop()
 	_ = c.cmd.Wait()
-}
-
-// cell measures one contender in one row. Each cell has a server process of its
-// own, so that none inherits another's heap.
-func (g rig) cell(c contender, r row) (sample, error) {
-	s := sample{Row: r.id, Contender: c.name}
-	args := []string{"server", "-lib", c.name, "-mode", string(r.mode)}
-	if g.profiles != "" {
-		name := filepath.Join(g.profiles, r.id+"-"+strings.TrimSuffix(c.name, "*"))
-		if c.name == "gobwas*" {
-			name += "-gather"
-		}
-		args = append(args, "-cpuprofile", name+".cpu")
-		if g.allocProfiles {
-			args = append(args, "-memprofile", name+".allocs")
-		}
-	}
-	server, err := g.start(g.serverCore, args...)
-	if err != nil {
-		return s, err
-	}
-	defer server.stop()
-	var hi hello
-	if err := server.next(&hi); err != nil {
-		return s, err
-	}
-	if r.kind == kindIdle {
-		// The first connections bring code, pools and runtime structures into
-		// memory that the later ones share.
-		few := r
-		few.conns = 64
-		if _, err := g.load(c, few, hi, nil); err != nil {
-			return s, err
-		}
-		var base, full serverStat
-		if err := server.ask("mem", &base); err != nil {
-			return s, err
-		}
-		if _, err := g.load(c, r, hi, func() error { return server.ask("mem", &full) }); err != nil {
-			return s, err
-		}
-		s.Messages = int64(r.conns)
-		s.PerConn = float64(full.RSS-base.RSS) / float64(r.conns)
-		s.HeapConn = (float64(full.Heap) - float64(base.Heap)) / float64(r.conns)
-		s.StackConn = (float64(full.Stack) - float64(base.Stack)) / float64(r.conns)
-		return s, nil
-	}
-	// The first question shows what a question allocates.
-	var idle, before, after serverStat
-	done, err := g.load(c, r, hi, func() error {
-		return errors.Join(server.ask("stat", &idle), server.ask("stat", &before))
-	})
-	if err != nil {
-		return s, err
-	}
-	if err := server.ask("stat", &after); err != nil {
-		return s, err
-	}
-	if done.Messages == 0 {
-		return s, errors.New("no message came back")
-	}
-	n := float64(done.Messages)
-	s.Messages = done.Messages
-	s.NsPerMsg = float64(done.ServerCPU) / n
-	s.Wire = float64(done.WireBytes) / n
-	s.Allocs = max(0, float64(after.Mallocs-before.Mallocs)-float64(before.Mallocs-idle.Mallocs)) / n
-	s.AllocBytes = max(0, float64(after.TotalAlloc-before.TotalAlloc)-float64(before.TotalAlloc-idle.TotalAlloc)) / n
-	s.ServerBusy = float64(done.ServerCPU) / float64(done.Elapsed)
-	s.LoadBusy = float64(done.LoadCPU) / float64(done.Elapsed)
-	return s, nil
-}
-
-// load runs a load process through its phases. atReady is called between
-// warm-up and measurement.
-func (g rig) load(c contender, r row, hi hello, atReady func() error) (loadResult, error) {
-	var res loadResult
-	l, err := g.start(g.loadCore, "load", "-step",
-		"-addr", hi.Addr, "-pid", strconv.Itoa(hi.PID), "-kind", r.kind, "-mode", string(r.mode),
-		"-raw="+strconv.FormatBool(c.name == raw),
-		"-conns", strconv.Itoa(r.conns), "-size", strconv.Itoa(r.size), "-inflight", strconv.Itoa(r.inFlight),
-		"-warmup", g.warmUp.String(), "-duration", g.duration.String())
-	if err != nil {
-		return res, err
-	}
-	defer l.stop()
-	if err := l.next(&res); err != nil {
-		return res, err
-	}
-	if atReady != nil {
-		if err := atReady(); err != nil {
-			return res, err
-		}
-	}
-	return res, l.ask("", &res)
 }
 
 // newRig finds this program and two cores.

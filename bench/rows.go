@@ -11,6 +11,7 @@ const (
 	unitRatio unit = "× rawtcp" // server CPU per message, divided by rawtcp's of the same round
 	unitCPU   unit = "µs"       // server CPU per message or connection
 	unitBytes unit = "B/conn"   // resident bytes per connection
+	unitP99   unit = "ms (p99)" // from send to answer, 99 of 100 in less
 )
 
 // row is one line of the table: a kind of work.
@@ -25,7 +26,8 @@ type row struct {
 	unit     unit
 	wire     bool // the cell shows the bytes received per message as well
 	allocs   bool // a second line shows allocations per message
-	optional bool // only when asked for by name
+	loaders  int  // load processes that share the connections; 0: one
+	once     bool // only in the first round: it takes long, and hardly varies
 }
 
 func sizeName(n int) string {
@@ -86,8 +88,12 @@ func rows(quick bool) []row {
 		row{id: "idle-tls", title: fmt.Sprintf("the same over TLS, %d conns", tlsConns), kind: kindIdle, mode: modeTLS, conns: tlsConns, size: 1 << 10, inFlight: 1, unit: unitBytes},
 		row{id: "idle-deflate", title: "idle, no takeover, 1000 conns after 64 messages of JSON 1 KiB", kind: kindIdle, mode: modeDeflate, conns: 1000, size: 1 << 10, inFlight: 64, unit: unitBytes},
 		row{id: "idle-takeover", title: "idle, takeover, 1000 conns after 64 messages of JSON 1 KiB", kind: kindIdle, mode: modeTakeover, conns: 1000, size: 1 << 10, inFlight: 64, unit: unitBytes},
+		row{id: "idle19k", title: "idle after one message of 1 KiB, 19000 conns", kind: kindIdle, mode: modePlain, conns: 19000, size: 1 << 10, inFlight: 1, unit: unitBytes, loaders: 2, once: true},
+		row{id: "idle19k-tls", title: "the same over TLS, 19000 conns", kind: kindIdle, mode: modeTLS, conns: 19000, size: 1 << 10, inFlight: 1, unit: unitBytes, loaders: 2, once: true},
 		row{id: "handshake", title: "upgrade and close, per connection", kind: kindHandshake, mode: modePlain, conns: 16, inFlight: 1, size: 1, unit: unitCPU},
-		row{id: "broadcast", title: "broadcast of 128 B to 1000, per delivery", kind: kindEcho, mode: modeBroadcast, conns: 1000, size: 128, inFlight: 1, unit: unitRatio, optional: true},
+		row{id: "broadcast", title: "broadcast of 128 B to 1000, per delivery", kind: kindEcho, mode: modeBroadcast, conns: 1000, size: 128, inFlight: 1, unit: unitRatio},
+		row{id: "wake", title: "10000 idle conns woken at once by 128 B each", kind: kindWake, mode: modePlain, conns: 10000, size: 128, inFlight: 1, unit: unitP99, loaders: 2},
+		row{id: "sleep", title: "64 conns, 128 B, every hundredth callback sleeps 1 s: the others", kind: kindEcho, mode: modeSleep, conns: 64, size: 128, inFlight: 1, unit: unitP99},
 	)
 	return rs
 }

@@ -103,6 +103,9 @@ func (g rig) rounds(rs []row, cs []contender, n int) []sample {
 	var all []sample
 	for round := range n {
 		for i, r := range rs {
+			if r.once && round > 0 {
+				continue
+			}
 			for k := range cs {
 				c := cs[(k+round)%len(cs)]
 				if !c.can(r.mode) {
@@ -146,7 +149,7 @@ func failures(ss []sample) error {
 
 func chooseRows(all []row, names string) ([]row, error) {
 	if names == "" {
-		return slices.DeleteFunc(all, func(r row) bool { return r.optional }), nil
+		return all, nil
 	}
 	var chosen []row
 	for name := range strings.SplitSeq(names, ",") {

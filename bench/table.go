@@ -70,6 +70,7 @@ func cpuOf(s sample) float64    { return s.NsPerMsg }
 func wireOf(s sample) float64   { return s.Wire }
 func allocsOf(s sample) float64 { return s.Allocs }
 func bytesOf(s sample) float64  { return s.PerConn }
+func p99Of(s sample) float64    { return s.P99 }
 
 // writeTable prints the one table.
 func writeTable(w io.Writer, rs []row, cs []contender, ss []sample) {
@@ -122,6 +123,8 @@ func (t table) cell(r row, c contender) string {
 			return "–"
 		}
 		return grouped(b)
+	case unitP99:
+		return number(t.of(r, c.name, p99Of), 1)
 	}
 	s := number(ns/1000, 1)
 	if r.wire && !math.IsNaN(ns) {
