@@ -10,11 +10,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
-	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -27,10 +25,6 @@ const (
 
 	pendingPerProcessor = 256
 )
-
-// pending counts the calls of Accept that are under way in the process, which
-// is what its limit is about: memory and descriptors are the process's too.
-var pending atomic.Int64
 
 // Accept answers the opening handshake of a client in an [http.Handler] and
 // returns the connection:
@@ -78,34 +72,13 @@ var pending atomic.Int64
 // takes header lines that end in a bare LF or are folded.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
-		o = &AcceptOptions{}
+		o = &acceptDefaults
 	}
-	if w == nil || r == nil {
-		return nil, &OptionError{Field: "w, r", Value: nil, Want: "what the http.Handler was called with"}
+	var a Accepted
+	if err := a.open(w, r, o); err != nil {
+		return nil, err
 	}
-	defer pending.Add(-1)
-	if n, limit := pending.Add(1), pendingLimit(o); limit >= 0 && n > limit {
-		return nil, refuseBusy(w, r, o)
-	}
-	if o.Trace != nil && o.Trace.Request != nil {
-		o.Trace.Request(r.Method, r.RequestURI, r.Header)
-	}
-	resp, res, err := answer(w, r, o)
-	if err != nil {
-		return nil, refuse(w, r, o, resp, err)
-	}
-	c, err := upgrade(w, r, o, resp, res)
-	if err != nil && res.Codec != nil {
-		res.Codec.Close()
-	}
-	return c, err
-}
-
-// answer judges the request. It is a step of its own, like upgrade: the stack
-// of net/http's goroutine grows less.
-func answer(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*handshake.Response, *handshake.Result, error) {
-	srv := o.policy(answerHeader(w.Header(), o.Header))
-	return srv.Answer(r)
+	return a.Conn(protocol.RoleServer, &o.ConnOptions), nil
 }
 
 // refuseBusy refuses because of MaxPendingHandshakes.
@@ -172,36 +145,6 @@ func hopByHop(name string) bool {
 	return strings.HasPrefix(name, http.TrailerPrefix)
 }
 
-// upgrade takes the connection over and sends the answer that opens it.
-func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, resp *handshake.Response, res *handshake.Result) (*Conn, error) {
-	nc, rw, err := hijack(w, r)
-	if err != nil {
-		return nil, refuseHijack(w, r, o, err)
-	}
-	early := takeBuffered(rw)
-	nc.SetDeadline(time.Time{}) // those of net/http were for the request
-	stream := newNetStream(nc)
-	if o.RejectEarlyData && len(early) > 0 {
-		e := refusal(http.StatusBadRequest, "Wait for the answer to the opening handshake before sending data.\n", handshake.ErrEarlyData)
-		e.Header["Connection"] = []string{"close"}
-		resp, err = asResponse(e), e
-	}
-	if o.Trace != nil && o.Trace.Response != nil {
-		o.Trace.Response(resp.Status, resp.Header)
-	}
-	buf := bufpool.Get(512)
-	werr := writeHead(stream, resp.AppendHTTP1(buf[:0]), orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
-	bufpool.Put(buf)
-	if werr != nil && err == nil {
-		err = &HandshakeError{Status: resp.Status, Header: resp.Header, Body: []byte{}, Err: fmt.Errorf("websocket: sending the answer: %w", werr)}
-	}
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return newConn(stream, protocol.RoleServer, res, &o.ConnOptions, early), nil
-}
-
 // refuseHijack refuses because the connection cannot be had.
 func refuseHijack(w http.ResponseWriter, r *http.Request, o *AcceptOptions, err error) error {
 	e := refusal(http.StatusNotImplemented, "The server cannot take this connection over for WebSocket.\n", err)
@@ -225,40 +168,6 @@ func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, *bufio.ReadWriter
 		return nil, nil, fmt.Errorf("%w: %w", handshake.ErrNotHijackable, err)
 	}
 	return nc, rw, nil
-}
-
-// takeBuffered returns what came right behind the request and lets go of the
-// buffers, which net/http would hold on to for as long as the handler runs.
-func takeBuffered(rw *bufio.ReadWriter) (early []byte) {
-	if rw == nil {
-		return nil
-	}
-	if rw.Reader != nil {
-		early, _ = rw.Reader.Peek(rw.Reader.Buffered())
-		*rw.Reader = bufio.Reader{}
-	}
-	if rw.Writer != nil {
-		*rw.Writer = bufio.Writer{}
-	}
-	return early
-}
-
-// writeHead writes a head in one piece. Most often the kernel takes it at once
-// and no deadline is needed.
-func writeHead(s Stream, p []byte, timeout time.Duration) error {
-	if t, ok := s.(transport); ok {
-		n, err := t.tryWrite(p, nil)
-		if err != nil || n == len(p) {
-			return err
-		}
-		p = p[n:]
-	}
-	if timeout > 0 {
-		s.SetWriteDeadline(time.Now().Add(timeout))
-		defer s.SetWriteDeadline(time.Time{})
-	}
-	_, err := s.Write(p)
-	return err
 }
 
 // refusal makes the refusals that are not the handshake package's.

@@ -179,7 +179,7 @@ func (c *Conn) violated(err error) error {
 	c.more().closing.Fail(err)
 	c.sayGoodbye()
 	if !c.ended.Load() {
-		if cw, ok := c.s.unwrap().(interface{ CloseWrite() error }); ok {
+		if cw, ok := c.s.Unwrap().(interface{ CloseWrite() error }); ok {
 			c.startCloseTimer(c.conf.closeTimeout)
 			c.mu.Unlock()
 			cw.CloseWrite() // TLS writes for it, and may have to wait
@@ -292,7 +292,7 @@ func (c *Conn) endLocked(hard bool) {
 		c.unsent(0)
 	}
 	c.mu.Unlock()
-	if t, ok := c.s.unwrap().(interface{ NetConn() net.Conn }); ok && hard {
+	if t, ok := c.s.Unwrap().(interface{ NetConn() net.Conn }); ok && hard {
 		t.NetConn().Close()
 	} else {
 		c.s.Close()

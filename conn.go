@@ -223,7 +223,7 @@ func (c *Conn) Header() http.Header { return c.conf.header }
 
 // LocalAddr returns the address of this end, nil when the stream has none.
 func (c *Conn) LocalAddr() net.Addr {
-	if a, ok := c.s.unwrap().(interface{ LocalAddr() net.Addr }); ok {
+	if a, ok := c.s.Unwrap().(interface{ LocalAddr() net.Addr }); ok {
 		return a.LocalAddr()
 	}
 	return nil
@@ -231,7 +231,7 @@ func (c *Conn) LocalAddr() net.Addr {
 
 // RemoteAddr returns the address of the peer, nil when the stream has none.
 func (c *Conn) RemoteAddr() net.Addr {
-	if a, ok := c.s.unwrap().(interface{ RemoteAddr() net.Addr }); ok {
+	if a, ok := c.s.Unwrap().(interface{ RemoteAddr() net.Addr }); ok {
 		return a.RemoteAddr()
 	}
 	return nil

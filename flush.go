@@ -196,7 +196,7 @@ func (c *Conn) flushAside() {
 // transmit writes batch and then tail, of which n bytes have left already,
 // however long the transport takes. It returns how many have left in the end.
 func (c *Conn) transmit(ctx context.Context, batch, tail []byte, n int) (int, error) {
-	if v, ok := c.s.unwrap().(vectorWriter); ok && n == 0 && len(tail) > 0 {
+	if v, ok := c.s.Unwrap().(vectorWriter); ok && n == 0 && len(tail) > 0 {
 		return c.writeVector(ctx, v, batch, tail)
 	}
 	if n == 0 && len(tail) > 0 {
@@ -283,7 +283,7 @@ func (c *Conn) writeTimeout(ctx context.Context) error {
 	if err == nil {
 		return ErrWriteTimeout
 	}
-	if _, ok := c.s.unwrap().(*tls.Conn); ok {
+	if _, ok := c.s.Unwrap().(*tls.Conn); ok {
 		// Part of a record may have left, and crypto/tls sends nothing after it.
 		return fmt.Errorf("%w: %w", ErrHalfWritten, err)
 	}

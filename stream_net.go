@@ -20,8 +20,8 @@ type transport interface {
 	// transport that cannot tell writes nothing.
 	tryWrite(p, tail []byte) (int, error)
 
-	// unwrap returns the Stream whose optional methods count.
-	unwrap() any
+	// Unwrap returns the Stream whose optional methods count.
+	Unwrap() any
 }
 
 // newNetStream returns the best transport there is for a net.Conn.
@@ -43,7 +43,7 @@ func wrapStream(s Stream) transport {
 // plainStream is the transport for a Stream about which nothing more is known.
 type plainStream struct{ Stream }
 
-func (s plainStream) unwrap() any { return s.Stream }
+func (s plainStream) Unwrap() any { return s.Stream }
 
 func (s plainStream) tryWrite(_, _ []byte) (int, error) { return 0, nil }
 

@@ -31,7 +31,7 @@ func newTLSStream(c *tls.Conn, raw syscall.RawConn) *tlsStream {
 	return s
 }
 
-func (s *tlsStream) unwrap() any { return s.Conn }
+func (s *tlsStream) Unwrap() any { return s.Conn }
 
 func (s *tlsStream) tryWrite(_, _ []byte) (int, error) { return 0, nil }
 

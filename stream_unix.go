@@ -52,7 +52,7 @@ func newSocketStream(c net.Conn, sc syscall.Conn) Stream {
 	return s
 }
 
-func (s *socketStream) unwrap() any { return s.Conn }
+func (s *socketStream) Unwrap() any { return s.Conn }
 
 func (s *socketStream) readBorrow(sizeBits uint8) ([]byte, error) {
 	s.sizeBits = sizeBits
