@@ -9,6 +9,7 @@ import (
 
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -108,7 +109,7 @@ func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 	}
 	early := takeBuffered(rw)
 	nc.SetDeadline(time.Time{}) // those of net/http were for the request
-	stream := newNetStream(nc)
+	transport := stream.New(nc)
 	if o.RejectEarlyData && len(early) > 0 {
 		e := refusal(http.StatusBadRequest, "Wait for the answer to the opening handshake before sending data.\n", handshake.ErrEarlyData)
 		e.Header["Connection"] = []string{"close"}
@@ -118,7 +119,7 @@ func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 		o.Trace.Response(resp.Status, resp.Header)
 	}
 	buf := bufpool.Get(512)
-	werr := writeHead(stream, resp.AppendHTTP1(buf[:0]), orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
+	werr := writeHead(transport, resp.AppendHTTP1(buf[:0]), orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
 	bufpool.Put(buf)
 	if werr != nil && err == nil {
 		err = &HandshakeError{Status: resp.Status, Header: resp.Header, Body: []byte{}, Err: fmt.Errorf("websocket: sending the answer: %w", werr)}
@@ -127,7 +128,7 @@ func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 		nc.Close()
 		return err
 	}
-	a.Stream, a.Handshake, a.Early = stream, res, early
+	a.Stream, a.Handshake, a.Early = transport, res, early
 	return nil
 }
 
@@ -152,18 +153,15 @@ func takeBuffered(rw *bufio.ReadWriter) (early []byte) {
 
 // writeHead writes a head in one piece. Most often the kernel takes it at once
 // and no deadline is needed.
-func writeHead(s Stream, p []byte, timeout time.Duration) error {
-	if t, ok := s.(transport); ok {
-		n, err := t.tryWrite(p, nil)
-		if err != nil || n == len(p) {
-			return err
-		}
-		p = p[n:]
+func writeHead(s stream.Transport, p []byte, timeout time.Duration) error {
+	n, err := s.TryWrite(p, nil)
+	if err != nil || n == len(p) {
+		return err
 	}
 	if timeout > 0 {
 		s.SetWriteDeadline(time.Now().Add(timeout))
 		defer s.SetWriteDeadline(time.Time{})
 	}
-	_, err := s.Write(p)
+	_, err = s.Write(p[n:])
 	return err
 }

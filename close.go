@@ -227,7 +227,7 @@ func (c *Conn) linger() {
 	c.mu.Unlock()
 	c.readWatch.clear(c.s, reads)
 	for n := 0; n < lingerLimit; {
-		b, err := c.s.readBorrow(minReadBits)
+		b, err := c.s.ReadBorrow(minReadBits)
 		if err != nil {
 			break
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -26,7 +27,7 @@ import (
 // Every Conn must be ended with [Conn.Close] or [Conn.CloseNow], except after
 // a Read that returned a [*CloseError]: then nothing is left to release.
 type Conn struct {
-	s    transport
+	s    stream.Transport
 	conf *config
 
 	// Read side, owned by the goroutine that set reading.
@@ -147,7 +148,7 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	if o.Trace != nil {
 		po.OnHeader = o.Trace.Frame
 	}
-	c := &Conn{s: wrapStream(s), conf: newConfig(role, h, o), sizeBits: minReadBits}
+	c := &Conn{s: stream.Wrap(s), conf: newConfig(role, h, o), sizeBits: minReadBits}
 	c.recv.Init(role, &po)
 	c.send.Init(role, &po)
 	if len(early) > 0 {

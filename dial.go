@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // The defaults of [DialOptions].
@@ -200,5 +201,5 @@ func (e *DialError) Unwrap() error { return e.Err }
 
 // Timeout reports whether a timeout was the reason.
 func (e *DialError) Timeout() bool {
-	return isTimeout(e.Err) || errors.Is(e.Err, context.DeadlineExceeded)
+	return stream.IsTimeout(e.Err) || errors.Is(e.Err, context.DeadlineExceeded)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // link is a connection in the making.
@@ -256,7 +257,7 @@ func stepError(ctx context.Context, step Step, addr string, err error) error {
 // be a little ahead of it: a deadline on a socket and the context's own timer
 // run down apart from each other.
 func whyEnded(ctx context.Context, err error) error {
-	if deadline, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(deadline) {
+	if deadline, ok := ctx.Deadline(); ok && stream.IsTimeout(err) && !time.Now().Before(deadline) {
 		<-ctx.Done()
 	}
 	ended, cause := ctx.Err(), context.Cause(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h1"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -106,7 +107,7 @@ func (d *dialer) upgrade(ctx context.Context, l *link, hs *handshake.Client, req
 		}
 		return nil, nil, upgradeError(uctx, l, net.ErrClosed)
 	}
-	return newConn(newNetStream(l.Conn), protocol.RoleClient, res, &d.o.ConnOptions, rest), nil, nil
+	return newConn(stream.New(l.Conn), protocol.RoleClient, res, &d.o.ConnOptions, rest), nil, nil
 }
 
 // accepted checks the answer.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
@@ -73,16 +72,6 @@ func cleanEnding(err error) bool {
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
-
-// isTimeout reports whether err is that of a deadline. ETIMEDOUT is not: TCP has
-// given the peer up.
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
-}
 
 // contextError returns the error for an operation whose context has ended, nil
 // when it has not.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -96,7 +97,7 @@ func (c *Conn) flushWith(ctx context.Context, tail []byte, own bool) error {
 	c.flushing = true
 	c.mu.Unlock()
 	total := len(batch) + len(tail)
-	n, err := c.s.tryWrite(batch, tail)
+	n, err := c.s.TryWrite(batch, tail)
 	if err == nil && n < total {
 		n, err = c.transmit(ctx, batch, tail, n)
 	}
@@ -136,7 +137,7 @@ func (c *Conn) flushOthers() {
 		c.mu.Unlock()
 		n, err := 0, error(nil)
 		if rounds < 4 {
-			n, err = c.s.tryWrite(batch, nil)
+			n, err = c.s.TryWrite(batch, nil)
 		}
 		if err == nil && n < len(batch) {
 			go c.flushRest(batch, n)
@@ -232,7 +233,7 @@ func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []b
 		return 0, err
 	}
 	n, err := v.Writev(hdr, payload)
-	if !isTimeout(err) {
+	if !stream.IsTimeout(err) {
 		return n, err
 	}
 	if n < progress {
@@ -266,10 +267,10 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 		}
 		m, err := c.s.Write(p[n:min(n+writeChunk, len(p))])
 		n += m
-		if err == nil || isTimeout(err) && m >= progress {
+		if err == nil || stream.IsTimeout(err) && m >= progress {
 			continue
 		}
-		if isTimeout(err) {
+		if stream.IsTimeout(err) {
 			err = c.writeTimeout(ctx)
 		}
 		return n, err

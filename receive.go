@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -51,7 +52,7 @@ func (c *Conn) fill(ctx context.Context) error {
 		if err := c.beforeWait(ctx); err != nil {
 			return err
 		}
-		buf, err := c.s.readBorrow(c.sizeBits)
+		buf, err := c.s.ReadBorrow(c.sizeBits)
 		c.waiting.Store(false)
 		if len(buf) > 0 {
 			c.received.Add(1)
@@ -107,7 +108,7 @@ func (c *Conn) beforeWait(ctx context.Context) error {
 // none in truth: a deadline of a context that is used no longer. late counts how
 // often that was so, for a transport that does not get over a deadline.
 func (c *Conn) readError(ctx context.Context, err error, late int) error {
-	if isTimeout(err) {
+	if stream.IsTimeout(err) {
 		if err := contextError(ctx, "read"); err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // watch ties one direction of the transport to a context: when the context
@@ -28,7 +30,7 @@ const (
 
 type direction string
 
-func (d direction) setDeadline(s transport, t time.Time) {
+func (d direction) setDeadline(s stream.Transport, t time.Time) {
 	if d == writes {
 		s.SetWriteDeadline(t)
 	} else {
@@ -38,7 +40,7 @@ func (d direction) setDeadline(s transport, t time.Time) {
 
 // set ties the direction to ctx. It returns an error when ctx has ended
 // already.
-func (w *watch) set(ctx context.Context, s transport, d direction) error {
+func (w *watch) set(ctx context.Context, s stream.Transport, d direction) error {
 	done := ctx.Done()
 	if w.tie == nil && done == nil {
 		return nil
@@ -69,7 +71,7 @@ func (w *watch) set(ctx context.Context, s transport, d direction) error {
 // clear unties the direction. When the context had ended, its deadline is
 // taken back; from then on it is not set any more, so that the next operation is
 // not disturbed by it.
-func (w *watch) clear(s transport, d direction) {
+func (w *watch) clear(s stream.Transport, d direction) {
 	if w.tie == nil {
 		return
 	}

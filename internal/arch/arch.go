@@ -150,6 +150,11 @@ func shellRules() []Rule {
 			"golang.org/x/sys/unix": "eventfd, writev and duplicating a descriptor, which package syscall does not have",
 			"unsafe":                "in unsafe_tls.go alone: crypto/tls has no way of moving a connection to another net.Conn",
 		}},
+		{Package: "internal/stream", Imports: map[string]string{
+			Std:                     std,
+			"internal/bufpool":      "buffers borrowed when there is something to put into them",
+			"golang.org/x/sys/unix": "writev in one call inside a RawConn callback, which package syscall does not have",
+		}},
 		{Package: ".", Imports: map[string]string{
 			Std:                      std,
 			"extension":              "extensions as settings, and what was negotiated",
@@ -158,9 +163,9 @@ func shellRules() []Rule {
 			"internal/bufpool":       "buffers held only while there are bytes",
 			"internal/h1":            "the heads of HTTP/1.1 requests and responses",
 			"internal/option":        "OptionError",
+			"internal/stream":        "the transport under Conn",
 			"protocol":               "the state machine under Conn",
 			"golang.org/x/net/proxy": "SOCKS5 proxies",
-			"golang.org/x/sys/unix":  "writev in one call inside a RawConn callback, which package syscall does not have",
 			"math/rand/v2":           "keepalive intervals vary, so that connections opened together do not ping together",
 		}, Only: map[string]string{"math/rand/v2": "N"}},
 		{Package: "wsjson", Imports: map[string]string{

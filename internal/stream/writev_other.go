@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package websocket
+package stream
 
 import "syscall"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package websocket
+package stream
 
 import (
 	"crypto/tls"
@@ -12,28 +12,28 @@ import (
 	"github.com/lariat-go/websocket/internal/bufpool"
 )
 
-// platformStream returns a socketStream for a TCP or unix socket, a tlsStream
-// for TLS over one, and a plainStream for anything else.
-func platformStream(c net.Conn) Stream {
+// platform returns a socket for a TCP or unix socket, a tlsSocket
+// for TLS over one, and a plain for anything else.
+func platform(c net.Conn) Transport {
 	switch c := c.(type) {
 	case *net.TCPConn:
-		return newSocketStream(c, c)
+		return newSocket(c, c)
 	case *net.UnixConn:
-		return newSocketStream(c, c)
+		return newSocket(c, c)
 	case *tls.Conn:
 		if sc, ok := c.NetConn().(syscall.Conn); ok {
 			if raw, err := sc.SyscallConn(); err == nil {
-				return newTLSStream(c, raw)
+				return newTLSSocket(c, raw)
 			}
 		}
 	}
-	return plainStream{c}
+	return plain{c}
 }
 
-// socketStream reads and writes a socket inside the callbacks of its RawConn.
+// socket reads and writes a socket inside the callbacks of its RawConn.
 // So a buffer is borrowed only when the kernel has something to put into it,
 // and a write that the kernel takes at once needs no deadline.
-type socketStream struct {
+type socket struct {
 	net.Conn
 	raw      syscall.RawConn
 	onRead   func(fd uintptr) bool // made once, so that a call allocates nothing
@@ -42,19 +42,19 @@ type socketStream struct {
 	sizeBits uint8                 // of the buffer to read into
 }
 
-func newSocketStream(c net.Conn, sc syscall.Conn) Stream {
+func newSocket(c net.Conn, sc syscall.Conn) Transport {
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return plainStream{c}
+		return plain{c}
 	}
-	s := &socketStream{Conn: c, raw: raw}
+	s := &socket{Conn: c, raw: raw}
 	s.onRead = s.readReady()
 	return s
 }
 
-func (s *socketStream) Unwrap() any { return s.Conn }
+func (s *socket) Unwrap() any { return s.Conn }
 
-func (s *socketStream) readBorrow(sizeBits uint8) ([]byte, error) {
+func (s *socket) ReadBorrow(sizeBits uint8) ([]byte, error) {
 	s.sizeBits = sizeBits
 	if err := s.raw.Read(s.onRead); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (s *socketStream) readBorrow(sizeBits uint8) ([]byte, error) {
 // is over. Go's poller tells of readiness by edges: what is there has to be
 // read until the kernel has no more, or the next call would wait for an edge
 // that has passed.
-func (s *socketStream) readReady() func(fd uintptr) bool {
+func (s *socket) readReady() func(fd uintptr) bool {
 	return func(fd uintptr) bool {
 		buf := bufpool.Get(1 << s.sizeBits)
 		n, err := syscall.Read(int(fd), buf)
@@ -91,7 +91,7 @@ func (s *socketStream) readReady() func(fd uintptr) bool {
 	}
 }
 
-func (s *socketStream) tryWrite(p, tail []byte) (int, error) {
+func (s *socket) TryWrite(p, tail []byte) (int, error) {
 	w := socketWrites.Get()
 	w.p, w.tail, w.n = p, tail, 0
 	err := s.raw.Write(w.write)
@@ -101,7 +101,7 @@ func (s *socketStream) tryWrite(p, tail []byte) (int, error) {
 	switch {
 	case errno != 0:
 		return n, opError(s, "write", errno)
-	case isTimeout(err):
+	case IsTimeout(err):
 		return n, nil // a deadline that a context left behind: the caller sets its own
 	}
 	return n, err

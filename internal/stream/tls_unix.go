@@ -1,6 +1,6 @@
 //go:build unix
 
-package websocket
+package stream
 
 import (
 	"crypto/tls"
@@ -11,11 +11,11 @@ import (
 	"github.com/lariat-go/websocket/internal/bufpool"
 )
 
-// tlsStream waits on the socket under a tls.Conn, so that no buffer is held
+// tlsSocket waits on the socket under a tls.Conn, so that no buffer is held
 // meanwhile. What the tls.Conn has read ahead must be taken first: a Read with
 // a deadline that has passed gives it without touching the socket, and
 // crypto/tls goes on after a timeout of Read as if nothing had happened.
-type tlsStream struct {
+type tlsSocket struct {
 	*tls.Conn
 	raw    syscall.RawConn
 	onRead func(fd uintptr) bool
@@ -25,26 +25,26 @@ type tlsStream struct {
 	deadline time.Time
 }
 
-func newTLSStream(c *tls.Conn, raw syscall.RawConn) *tlsStream {
-	s := &tlsStream{Conn: c, raw: raw}
+func newTLSSocket(c *tls.Conn, raw syscall.RawConn) *tlsSocket {
+	s := &tlsSocket{Conn: c, raw: raw}
 	s.onRead = s.readable
 	return s
 }
 
-func (s *tlsStream) Unwrap() any { return s.Conn }
+func (s *tlsSocket) Unwrap() any { return s.Conn }
 
-func (s *tlsStream) tryWrite(_, _ []byte) (int, error) { return 0, nil }
+func (s *tlsSocket) TryWrite(_, _ []byte) (int, error) { return 0, nil }
 
-func (s *tlsStream) SetReadDeadline(t time.Time) error {
+func (s *tlsSocket) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deadline = t
 	return s.Conn.SetReadDeadline(t)
 }
 
-func (s *tlsStream) readBorrow(sizeBits uint8) ([]byte, error) {
+func (s *tlsSocket) ReadBorrow(sizeBits uint8) ([]byte, error) {
 	buf, err := s.readAhead(sizeBits)
-	if !isTimeout(err) {
+	if !IsTimeout(err) {
 		return buf, err
 	}
 	if err := s.raw.Read(s.onRead); err != nil {
@@ -54,15 +54,15 @@ func (s *tlsStream) readBorrow(sizeBits uint8) ([]byte, error) {
 		s.errno = nil
 		return nil, opError(s.Conn, "read", err)
 	}
-	return readBorrow(s.Conn, sizeBits)
+	return borrow(s.Conn, sizeBits)
 }
 
 // readAhead returns what the tls.Conn holds already, or a timeout.
-func (s *tlsStream) readAhead(sizeBits uint8) ([]byte, error) {
+func (s *tlsSocket) readAhead(sizeBits uint8) ([]byte, error) {
 	s.mu.Lock()
 	s.Conn.SetReadDeadline(past)
 	s.mu.Unlock()
-	buf, err := readBorrow(s.Conn, sizeBits)
+	buf, err := borrow(s.Conn, sizeBits)
 	s.mu.Lock()
 	s.Conn.SetReadDeadline(s.deadline)
 	s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *tlsStream) readAhead(sizeBits uint8) ([]byte, error) {
 
 // readable reports whether the socket has something to read, or the end. It
 // looks each time: an edge that crypto/tls has used up does not come again.
-func (s *tlsStream) readable(fd uintptr) bool {
+func (s *tlsSocket) readable(fd uintptr) bool {
 	p := bufpool.Get(1)
 	defer bufpool.Put(p)
 	for {

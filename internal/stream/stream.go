@@ -1,0 +1,96 @@
+// Package stream is the transport under connections: sockets and TLS over them
+// in ways of their own, which hold no buffer while nothing has come and need no
+// deadline for what the kernel takes at once, and anything else as it is.
+package stream
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/lariat-go/websocket/internal/bufpool"
+)
+
+// Stream is what the root package calls a Stream, with the same methods; what
+// is asked of them stands there.
+type Stream interface {
+	io.ReadWriteCloser
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// Transport is a Stream with all that a connection asks of it. Like those of a
+// Stream, ReadBorrow is called by one goroutine at a time, and so is TryWrite.
+type Transport interface {
+	Stream
+
+	// ReadBorrow waits until something has come and returns it in a buffer of
+	// bufpool, of 1<<sizeBits bytes. While it waits, it holds no buffer if it
+	// can be helped.
+	ReadBorrow(sizeBits uint8) ([]byte, error)
+
+	// TryWrite writes what of p and tail can be written without waiting. A
+	// transport that cannot tell writes nothing.
+	TryWrite(p, tail []byte) (int, error)
+
+	// Unwrap returns the Stream whose optional methods count.
+	Unwrap() any
+}
+
+// New returns the best transport there is for a net.Conn.
+func New(c net.Conn) Transport { return platform(c) }
+
+// Wrap makes a transport of any Stream. What is one already stays as it is, and
+// what is a net.Conn gets the transport of New.
+func Wrap(s Stream) Transport {
+	if t, ok := s.(Transport); ok {
+		return t
+	}
+	if c, ok := s.(net.Conn); ok {
+		return platform(c)
+	}
+	return plain{s}
+}
+
+// plain is the transport for a Stream about which nothing more is known.
+type plain struct{ Stream }
+
+func (s plain) Unwrap() any { return s.Stream }
+
+func (s plain) TryWrite(_, _ []byte) (int, error) { return 0, nil }
+
+func (s plain) ReadBorrow(sizeBits uint8) ([]byte, error) {
+	if w, ok := s.Stream.(interface{ WaitRead() error }); ok {
+		if err := w.WaitRead(); err != nil {
+			return nil, err
+		}
+	}
+	return borrow(s.Stream, sizeBits)
+}
+
+// borrow reads once from s into a borrowed buffer.
+func borrow(s Stream, sizeBits uint8) ([]byte, error) {
+	buf := bufpool.Get(1 << sizeBits)
+	n, err := s.Read(buf)
+	if n > 0 {
+		// An error that came along comes again at the next Read.
+		return buf[:n], nil
+	}
+	bufpool.Put(buf)
+	return nil, err
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// IsTimeout reports whether err is that of a deadline. ETIMEDOUT is not: TCP has
+// given the peer up.
+func IsTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
+}
