@@ -71,7 +71,6 @@ func (l *loop) open() (err error) {
 		l.waker = -1
 		return os.NewSyscallError("eventfd", err)
 	}
-	// By edges, the eventfd needs no reading: every write is an event.
 	if err := l.control(l.waker, item{slot: noSlot}); err != nil {
 		return err
 	}
@@ -180,34 +179,25 @@ func (l *loop) remove(d *Desc, del bool) (bool, error) {
 // wake puts it on the list of those to be called.
 func (l *loop) wake(it item) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed {
-		l.mu.Unlock()
 		return
 	}
 	l.ready = append(l.ready, it)
 	l.queued.Store(true)
-	l.mu.Unlock()
-	l.rouse()
-}
-
-// rouse ends the worker's wait, if it waits.
-func (l *loop) rouse() {
-	if !l.parked.Load() || !l.parked.CompareAndSwap(true, false) {
-		return
+	// A worker first says that it waits and then looks at queued: one of the
+	// two sees the other.
+	if l.parked.Load() && l.parked.CompareAndSwap(true, false) {
+		l.ring()
 	}
-	l.ring()
 }
 
-// one is what is written to an eventfd: an 8-byte number, in any byte order
-// not 0.
-const one = "\x01\x01\x01\x01\x01\x01\x01\x01"
-
+// ring ends the worker's wait. l.mu is held, so that the eventfd is still open.
 func (l *loop) ring() {
-	// Adding to a counter of 64 bits: it does not fail, but for a signal.
+	one := [8]byte{0: 1, 7: 1} // what is added to the counter, not 0 in either byte order
 	for {
-		var b [8]byte
-		copy(b[:], one)
-		if _, err := syscall.Write(l.waker, b[:]); err != syscall.EINTR {
+		// By edges, each write is an event, whether somebody has read or not.
+		if _, err := syscall.Write(l.waker, one[:]); err != syscall.EINTR {
 			return
 		}
 	}
@@ -237,29 +227,21 @@ func (l *loop) takeReady(events []syscall.EpollEvent) int {
 }
 
 // close ends the loop: it waits for a worker that waits for events, and leaves
-// one alone that is in a callback.
+// one alone that is in a callback. No other worker takes over any more.
 func (l *loop) close() {
 	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
-	w := l.worker.Load()
-	for {
-		word := w.word.Load()
-		if !w.word.CompareAndSwap(word, word|retired) {
-			continue
-		}
-		if word&idle != 0 {
-			l.ring()
-			<-l.gone
-		}
-		break
-	}
-	l.closeFilesLocked()
-}
-
-// closeFilesLocked closes the files when nobody can be about to use them.
-func (l *loop) closeFilesLocked() {
-	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
+	w := l.worker.Load()
+	word := w.word.Load()
+	for !w.word.CompareAndSwap(word, word|retired) {
+		word = w.word.Load()
+	}
+	if word&idle != 0 {
+		l.ring()
+		l.mu.Unlock()
+		<-l.gone
+		l.mu.Lock()
+	}
 	l.closeFiles()
 }

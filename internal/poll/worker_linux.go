@@ -25,7 +25,6 @@ type Worker struct {
 	fromReady bool // the last ones came from the list of woken
 	spent     int  // events since the last wait
 	fetch     func(fd uintptr) bool
-	fetchErr  error
 	events    [batch]syscall.EpollEvent
 }
 
@@ -37,14 +36,8 @@ const (
 	turn      = 1 << (indexBits + flagBits)
 )
 
-func (p *Poller) newWorker(l *loop) *Worker {
-	w := new(Worker)
-	w.fetch = w.fetchOnce
-	w.loop = l
-	w.own = idle
-	w.word.Store(w.own)
-	return w
-}
+// index returns the index of the event that a word is about.
+func index(word uint64) int { return int(word>>flagBits) & (1<<indexBits - 1) }
 
 // Buffer returns memory of the worker's, of the size in [Options], for the time
 // of one call of Ready. Its content is anything.
@@ -85,7 +78,7 @@ func (w *Worker) work() {
 				return
 			}
 			if l.p.asleep.Load() {
-				l.p.rouseMonitor()
+				l.p.wakeMonitor()
 			}
 			what := events(ev.Events)
 			if ev.Events == 0 {
@@ -94,9 +87,10 @@ func (w *Worker) work() {
 			}
 			d.src.Ready(w, what)
 		}
-		if !w.mark(idle) || !w.fill() {
+		if !w.mark(idle) {
 			return
 		}
+		w.fill()
 	}
 }
 
@@ -124,8 +118,8 @@ func events(e uint32) (ev Events) {
 	return ev
 }
 
-// fill waits until there are events. It reports whether the worker goes on.
-func (w *Worker) fill() bool {
+// fill waits until there are events, or something else to look at.
+func (w *Worker) fill() {
 	l := w.loop
 	w.spent += w.n
 	w.next, w.n = 0, 0
@@ -136,41 +130,44 @@ func (w *Worker) fill() bool {
 	if l.queued.Load() && !w.fromReady {
 		w.fromReady = true
 		w.n = l.takeReady(w.events[:])
-		return true
+		return
 	}
 	w.fromReady = false
 	err := l.raw.Read(w.fetch)
-	l.parked.Store(false)
-	return err == nil && w.fetchErr == nil
+	if l.parked.Load() {
+		l.parked.Store(false)
+	}
+	if err != nil {
+		panic("websocket: poll: " + err.Error())
+	}
 }
 
-// fetchOnce fetches events and reports whether the wait is over.
+// fetchOnce fetches events and reports whether the wait is over. If not, Go's
+// netpoller waits on, and tells of everything that has come since raw.Read
+// began.
 func (w *Worker) fetchOnce(uintptr) bool {
 	l := w.loop
-	for {
-		n, err := syscall.EpollWait(l.epfd, w.events[:], 0)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err != nil:
-			w.fetchErr = err
-			return true
-		case n > 0:
-			w.n = n
-			return true
-		case l.queued.Load():
-			return true
-		case l.parked.Load():
-			w.spent = 0
-			return false
-		}
-		l.parked.Store(true)
+	n, err := syscall.EpollWait(l.epfd, w.events[:], 0)
+	for err == syscall.EINTR {
+		n, err = syscall.EpollWait(l.epfd, w.events[:], 0)
 	}
+	if err != nil {
+		panic("websocket: poll: epoll_wait: " + err.Error()) // somebody has closed a descriptor of ours
+	}
+	if n > 0 {
+		w.n = n
+		return true
+	}
+	w.spent = 0
+	l.parked.Store(true)
+	return l.queued.Load()
 }
 
 // leave is the end of a worker that was retired.
 func (w *Worker) leave() {
-	if w.own&idle != 0 {
-		close(w.loop.gone) // by Close, which waits
+	if w.own&idle == 0 {
+		w.loop.p.keep(w)
+		return
 	}
+	close(w.loop.gone) // Close found it idle, and waits
 }
