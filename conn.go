@@ -66,7 +66,6 @@ type config struct {
 	version      int
 	writeTimeout time.Duration // 0: none
 	closeTimeout time.Duration
-	maxControls  int
 	keepAlive    KeepAlive
 	onPing       func([]byte)
 	onPong       func([]byte)
@@ -183,7 +182,6 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 		version:      max(h.HTTPVersion, 1),
 		writeTimeout: orDefault(o.WriteTimeout, writeDefault),
 		closeTimeout: orDefault(o.CloseTimeout, DefaultCloseTimeout),
-		maxControls:  o.MaxControls,
 		keepAlive:    o.KeepAlive,
 		onPing:       o.OnPing,
 		onPong:       o.OnPong,

@@ -188,22 +188,12 @@ func (c *Conn) control(ev *protocol.Event) error {
 // refillControls grants the peer new control frames for the time that passed:
 // half a burst for each second.
 func (c *Conn) refillControls() {
-	burst := c.conf.maxControls
-	if burst == 0 {
-		burst = protocol.DefaultControlBurst
-	}
 	now := time.Now()
 	c.mu.Lock()
 	x := c.more()
-	if x.refilled.IsZero() {
-		x.refilled = now
-	}
-	grant := int(min(now.Sub(x.refilled), 2*time.Second) * time.Duration(burst) / (2 * time.Second))
-	if grant > 0 {
+	since := x.refilled
+	if since.IsZero() || c.recv.RefillAfter(int64(now.Sub(since))) {
 		x.refilled = now
 	}
 	c.mu.Unlock()
-	if grant > 0 {
-		c.recv.RefillControls(grant)
-	}
 }

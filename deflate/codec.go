@@ -79,6 +79,15 @@ func (c *codec) Encode(dst, p []byte, m *extension.Message) ([]byte, error) {
 	return dst, nil
 }
 
+// Rest implements [extension.Rester]: a sender need not refer to earlier
+// messages (RFC 7692, section 7.1.1).
+func (c *codec) Rest() {
+	if c.out != nil {
+		windows.Put(c.out)
+		c.out = nil
+	}
+}
+
 // Decode appends to dst what p inflates to. After an error the codec stays
 // failed: the message's state is gone.
 func (c *codec) Decode(dst, p []byte, m *extension.Message) ([]byte, error) {

@@ -163,6 +163,29 @@ func TestEncodeFragments(t *testing.T) {
 	}
 }
 
+// Rest forgets what was sent; the peer need not know.
+func TestRest(t *testing.T) {
+	o := &deflate.Options{ServerContextTakeover: true, Threshold: -1}
+	s, c := pair(t, o, o)
+	s.(extension.Rester).Rest() // nothing is kept yet
+	text := bytes.Repeat([]byte("what was said before "), 20)
+	var sizes [3]int
+	for i := range sizes {
+		if i == 2 {
+			s.(extension.Rester).Rest()
+		}
+		p := encode(t, s, text, 1)
+		got, err := c.Decode(nil, p, &extension.Message{First: true, Final: true})
+		if err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("message %d: %q, %v", i, got, err)
+		}
+		sizes[i] = len(p)
+	}
+	if sizes[1] >= sizes[0] || sizes[2] != sizes[0] {
+		t.Errorf("messages of %d bytes, want the second shorter and the third like the first", sizes)
+	}
+}
+
 func TestThreshold(t *testing.T) {
 	for _, tc := range []struct {
 		threshold, size int

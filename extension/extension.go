@@ -63,6 +63,14 @@ type Sharer interface {
 	ShareKey() (key any, ok bool)
 }
 
+// Rester is implemented by a Codec that can forget what it keeps of messages it
+// has sent, for a connection that will be idle: the memory goes back, and the
+// next messages come out a little longer. Rest is called when Encode may be
+// called, and not in the middle of a message.
+type Rester interface {
+	Rest()
+}
+
 // Message tells a Codec of the message that a piece belongs to. The same value
 // is passed for all pieces of one message.
 type Message struct {

@@ -543,13 +543,13 @@ func (r *Receiver) Payload() (remaining int64, coded bool) {
 // InMessage reports whether a message has begun and not ended.
 func (r *Receiver) InMessage() bool { return r.open }
 
-// AtRest reports whether r stands between messages and keeps nothing: no
-// beginning of a header, no frame, no message, no borrowed memory. It is false
+// AtRest reports whether r stands between messages and keeps nothing of what is
+// to come: no beginning of a header, no frame, no message. It is false
 // after a close frame and after an error. A Receiver at rest can be put away and
 // another one take its place; all that is lost is the count of control frames
 // ([Options.ControlBurst]) and the limit of SetMaxMessageSize.
 func (r *Receiver) AtRest() bool {
-	return r.stage <= stageHeader && !r.open && r.nhdr == 0 && r.scratch == nil
+	return r.stage <= stageHeader && !r.open && r.nhdr == 0
 }
 
 // SetMaxMessageSize changes [Options.MaxMessageSize]: 0 means the default, a
@@ -561,6 +561,16 @@ func (r *Receiver) RefillControls(n int) {
 	if n > 0 {
 		r.controls = int32(min(int64(r.controls)+int64(n), int64(r.burst)))
 	}
+}
+
+// RefillAfter allows as many more pings and pongs as are due ns nanoseconds after
+// the last time: half of [Options.ControlBurst] each second. It returns false
+// when that is none yet, and the time is to be counted on.
+func (r *Receiver) RefillAfter(ns int64) bool {
+	const second = 1e9
+	n := min(ns, 2*second) * int64(r.burst) / (2 * second)
+	r.RefillControls(int(n))
+	return n > 0
 }
 
 // Close gives back borrowed memory, and ends the validity of the last event.

@@ -224,27 +224,55 @@ func TestAtRest(t *testing.T) {
 		}
 		step("", 0, true)
 		step("\x81\x02hi", 1, true)
-		step("\x81", 0, false)          // half a header
-		step("\x02h", 1, false)         // half a frame
-		step("i", 1, true)              //
-		step("\x01\x01a", 1, false)     // between frames of a message
-		step("\x89\x00", 1, false)      // and after a ping there
-		step("\x80", 0, false)          //
-		step("\x00", 1, true)           //
-		step("\x89\x00", 1, true)       // a whole ping
-		step("\x89\x02p", 0, false)     // half a ping
-		step("i", 1, false)             // the event lies in borrowed memory
-		r.Next(nil)                     // which is given back
-		step("", 0, true)               //
-		step("\xC1\x02\x03a", 1, false) // the same with a message
-		r.Close()                       // gives it back as well
-		step("", 0, true)               //
-		step("\x88\x00", 1, false)      // closed
+		step("\x81", 0, false)         // half a header
+		step("\x02h", 1, false)        // half a frame
+		step("i", 1, true)             //
+		step("\x01\x01a", 1, false)    // between frames of a message
+		step("\x89\x00", 1, false)     // and after a ping there
+		step("\x80", 0, false)         //
+		step("\x00", 1, true)          //
+		step("\x89\x00", 1, true)      // a whole ping
+		step("\x89\x02p", 0, false)    // half a ping
+		step("i", 1, true)             // the event lies in borrowed memory
+		step("\xC1\x02\x03a", 1, true) // the same with a message
+		r.Close()                      // which is given back
+		step("", 0, true)              //
+		step("\x88\x00", 1, false)     // closed
 		step("\x81\x00", 0, false)
 	}
 	failed := protocol.NewReceiver(protocol.RoleClient, nil)
 	if _, _, _, err := failed.Next([]byte("\x83")); err == nil || failed.AtRest() {
 		t.Errorf("after an error: %v, AtRest %v", err, failed.AtRest())
+	}
+}
+
+func TestRefillAfter(t *testing.T) {
+	r := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{ControlBurst: 10})
+	pings := func(n int) (got int) {
+		for range n {
+			if _, _, ok, _ := r.Next([]byte("\x89\x00")); ok {
+				got++
+			}
+		}
+		return got
+	}
+	const ms = 1e6
+	for _, step := range []struct {
+		ns   int64
+		want bool
+		n    int
+	}{
+		{0, false, 10}, {100 * ms, false, 0}, {200 * ms, true, 1}, {1000 * ms, true, 5}, {1 << 62, true, 10},
+	} {
+		if ok := r.RefillAfter(step.ns); ok != step.want {
+			t.Errorf("after %d ns: %v", step.ns, ok)
+		}
+		if got := pings(step.n); got != step.n {
+			t.Errorf("after %d ns: %d pings, want %d", step.ns, got, step.n)
+		}
+	}
+	if none := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{ControlBurst: -1}); none.RefillAfter(1 << 40) {
+		t.Error("something is due where there is no limit")
 	}
 }
 
