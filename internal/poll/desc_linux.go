@@ -2,6 +2,7 @@ package poll
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -90,6 +91,34 @@ func (d *Desc) CloseWrite() error {
 		return errClosed
 	}
 	return os.NewSyscallError("shutdown", syscall.Shutdown(int(d.fd), syscall.SHUT_WR))
+}
+
+// Abort ends both directions (shutdown(2) with SHUT_RDWR), also while others
+// read and write: they find the end. The Desc is still to be closed.
+func (d *Desc) Abort() error {
+	if d.gen.Load() == 0 {
+		return errClosed
+	}
+	return os.NewSyscallError("shutdown", syscall.Shutdown(int(d.fd), syscall.SHUT_RDWR))
+}
+
+// LocalAddr returns the address of this end of a TCP connection, the zero value
+// for none.
+func (d *Desc) LocalAddr() netip.AddrPort {
+	if d.gen.Load() == 0 {
+		return netip.AddrPort{}
+	}
+	sa, err := syscall.Getsockname(int(d.fd))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }
 
 // Wake has Ready called with Woken, soon. Any goroutine may call it, also

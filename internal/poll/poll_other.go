@@ -2,6 +2,8 @@
 
 package poll
 
+import "net/netip"
+
 // Poller watches over descriptors; there is none on this system.
 type Poller struct{}
 
@@ -31,6 +33,12 @@ func (*Desc) Write(_, _ []byte) (int, error) { return 0, ErrUnsupported }
 
 // CloseWrite gives [ErrUnsupported].
 func (*Desc) CloseWrite() error { return ErrUnsupported }
+
+// Abort gives [ErrUnsupported].
+func (*Desc) Abort() error { return ErrUnsupported }
+
+// LocalAddr returns the zero value.
+func (*Desc) LocalAddr() netip.AddrPort { return netip.AddrPort{} }
 
 // Wake does nothing.
 func (*Desc) Wake() {}

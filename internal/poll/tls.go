@@ -3,18 +3,31 @@ package poll
 import (
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // Conn is a net.Conn on a [Desc] that never waits, to lie under a tls.Conn: Read
 // gives [ErrAgain] when nothing is there, and Write takes everything and keeps
 // what the kernel does not.
+//
+// A tls.Conn on it can hold plaintext of which the kernel knows nothing: its
+// owner reads from it until [ErrAgain] before it waits for an event. A Read of
+// the tls.Conn may give bytes together with ErrAgain.
+//
+// Read and Event belong to one goroutine at a time; the other methods may be
+// called from any.
 type Conn struct {
 	d             *Desc
 	local, remote net.Addr
 
+	told    bool // Event is called, so drained counts
+	hangUp  bool // and there may be an end behind the last bytes
+	drained bool // the last Read took everything that was there
+
 	mu      sync.Mutex
-	pending []byte // written and not yet taken by the kernel
+	pending []byte   // written and not yet taken by the kernel
+	other   net.Conn // after Become
 }
 
 // NewConn returns a Conn on d.
@@ -23,11 +36,19 @@ func NewConn(d *Desc, local, remote net.Addr) *Conn {
 }
 
 // Read reads what is there; the errors are those of [Desc.Read].
-func (c *Conn) Read(b []byte) (int, error) { return c.d.Read(b) }
+func (c *Conn) Read(b []byte) (int, error) {
+	if c.other != nil {
+		return c.other.Read(b)
+	}
+	return c.d.Read(b)
+}
 
 // Write writes b, or keeps what the kernel does not take for [Conn.Flush]. It
 // fails only when the connection is broken.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.other != nil {
+		return c.other.Write(b)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := 0
@@ -66,6 +87,9 @@ func (c *Conn) Flush() error {
 
 // Close closes the Desc, and drops what is pending.
 func (c *Conn) Close() error {
+	if c.other != nil {
+		return c.other.Close()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = nil
@@ -78,11 +102,39 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 // RemoteAddr returns what was given to [NewConn].
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline does nothing: no call waits.
-func (c *Conn) SetDeadline(time.Time) error { return nil }
+// Become makes c an ordinary connection: from now on all is done by other, which
+// has the same peer. The Desc was released before, or never added, and nothing
+// is pending. Nobody else may use c meanwhile.
+func (c *Conn) Become(other net.Conn) { c.other = other }
 
-// SetReadDeadline does nothing: no call waits.
-func (c *Conn) SetReadDeadline(time.Time) error { return nil }
+// SyscallConn returns that of the connection c has become.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.other.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errClosed
+}
 
-// SetWriteDeadline does nothing: no call waits.
-func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+// SetDeadline does nothing where no call waits: before Become.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if c.other != nil {
+		return c.other.SetDeadline(t)
+	}
+	return nil
+}
+
+// SetReadDeadline does nothing where no call waits: before Become.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.other != nil {
+		return c.other.SetReadDeadline(t)
+	}
+	return nil
+}
+
+// SetWriteDeadline does nothing where no call waits: before Become.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.other != nil {
+		return c.other.SetWriteDeadline(t)
+	}
+	return nil
+}
