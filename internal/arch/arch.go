@@ -168,6 +168,18 @@ func shellRules() []Rule {
 			"golang.org/x/net/proxy": "SOCKS5 proxies",
 			"math/rand/v2":           "keepalive intervals vary, so that connections opened together do not ping together",
 		}, Only: map[string]string{"math/rand/v2": "N"}},
+		{Package: "server", Imports: map[string]string{
+			".":                "the opening handshake, messages and options are the root's",
+			Std:                std,
+			"extension":        "what was negotiated, and codecs",
+			"frame":            "opcodes, codes and violations",
+			"handshake":        "what an opening handshake agreed on",
+			"internal/bufpool": "buffers held only while there are bytes",
+			"internal/poll":    "the engine on Linux",
+			"internal/stream":  "the transport of sessions with a goroutine",
+			"protocol":         "the state machine under a session",
+			"math/rand/v2":     "ticks vary, so that sessions opened together do not ping together",
+		}, Only: map[string]string{"math/rand/v2": "Int64N"}},
 		{Package: "wsjson", Imports: map[string]string{
 			".":                "it reads and writes messages of a Conn",
 			Std:                std,

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"crypto/tls"
+	"net"
+
+	"github.com/lariat-go/websocket/internal/poll"
+	"github.com/lariat-go/websocket/internal/stream"
+)
+
+// connect finds the best link for a transport: the poller's for TCP and for TLS
+// over it, where there is a poller. Events may come at once; they wait for the
+// turn, which the caller has.
+func (s *Session) connect(t stream.Transport) error {
+	switch c := t.Unwrap().(type) {
+	case *net.TCPConn:
+		if done, err := s.pollTCP(c); done || err != nil {
+			return err
+		}
+	case *tls.Conn:
+		if tc, ok := c.NetConn().(*net.TCPConn); ok {
+			if done, err := s.pollTLS(c, tc); done || err != nil {
+				return err
+			}
+		}
+	}
+	s.link = newGoLink(s, t)
+	return nil
+}
+
+// pollTCP moves a connection into the poller, if it can. After an error the
+// connection is closed.
+func (s *Session) pollTCP(c *net.TCPConn) (done bool, err error) {
+	p := s.srv.poll()
+	if p == nil {
+		return false, nil
+	}
+	s.remote = addrPort(c.RemoteAddr())
+	fd, err := poll.Take(c)
+	if err != nil {
+		return false, nil // c is as it was
+	}
+	l := (*tcpLink)(s)
+	s.link = l
+	if p.Add(&s.desc, fd, l) != nil {
+		back, err := connOf(fd)
+		if err != nil {
+			return false, err
+		}
+		s.link = newGoLink(s, stream.New(back))
+		return true, nil
+	}
+	s.shard = uint8(s.desc.Loop())
+	return true, nil
+}
+
+// pollTLS does so with the connection tc under c.
+func (s *Session) pollTLS(c *tls.Conn, tc *net.TCPConn) (done bool, err error) {
+	p := s.srv.poll()
+	if p == nil {
+		return false, nil
+	}
+	inner := poll.NewConn(&s.desc, c.LocalAddr(), c.RemoteAddr())
+	if !poll.AdoptTLS(c, inner) {
+		return false, nil
+	}
+	fd, err := poll.Take(tc)
+	if err != nil {
+		inner.Become(tc)
+		return false, nil
+	}
+	l := &tlsLink{s: s, conn: c, inner: inner}
+	s.link = l
+	if p.Add(&s.desc, fd, l) != nil {
+		back, err := connOf(fd)
+		if err != nil {
+			return false, err
+		}
+		inner.Become(back)
+		s.link = newGoLink(s, stream.New(c))
+		return true, nil
+	}
+	s.shard = uint8(s.desc.Loop())
+	return true, nil
+}

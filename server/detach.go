@@ -1,0 +1,51 @@
+package server
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// Detach hands the connection over, as a [websocket.Conn] with the plain API.
+// It is for Init, Message and Info, in which it is called by the callback
+// itself: nothing is lost, and what came and was not worked through is read
+// from the Conn. The callback should then return; Terminate follows with
+// [ReasonDetached], and the session's methods return [ErrOver].
+//
+// [ErrNotDetachable] is returned in the middle of a received message (in Info,
+// Ping or Pong), and while the peer takes too little for what was sent before.
+func (s *Session) Detach() (*websocket.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.sendErr != nil:
+		return nil, ErrOver
+	case !s.recv.AtRest() || s.part != nil && s.recv.InMessage():
+		return nil, ErrNotDetachable
+	}
+	s.write()
+	if s.owed() > 0 || s.flushing {
+		return nil, ErrNotDetachable
+	}
+	s.setMode(modeDetached, 0)
+	t, early, err := s.link.detach()
+	if err != nil {
+		s.setMode(0, modeDetached)
+		return nil, err
+	}
+	s.setMode(modeEnding, 0)
+	e := s.ending()
+	e.because(ReasonDetached, nil)
+	e.detached = true
+	s.sendErr = ErrOver
+	hs := s.hs
+	if hs == nil {
+		hs = &handshake.Result{HTTPVersion: 1}
+	}
+	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(bytes.Clone(s.input), s.kept, early)}
+	o := s.conf.conn
+	return a.Conn(protocol.RoleServer, &o), nil
+}

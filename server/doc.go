@@ -1,0 +1,2 @@
+// Package server serves WebSocket by handlers with callbacks.
+package server

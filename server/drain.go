@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lariat-go/websocket"
+)
+
+// Drain says how [Server.Shutdown] ends sessions. The zero value and nil mean
+// all defaults.
+type Drain struct {
+	// Over is the time over which the sessions are closed, evenly, so that
+	// their clients do not all come back at once. Default 0: all at once.
+	Over time.Duration
+
+	// Code and Reason are sent in the close frames. Default 1001, going away,
+	// and no reason.
+	Code   websocket.StatusCode
+	Reason string
+
+	// RetryAfter is told to those who come meanwhile, with the 503. Default
+	// 5 s.
+	RetryAfter time.Duration
+}
+
+// Report is what came of a [Server.Shutdown]: how many sessions completed the
+// closing handshake or ended by themselves, and how many had to be dropped.
+type Report struct {
+	Clean, Forced int
+}
+
+// forceGrace is how long sessions that were dropped are waited for: long enough
+// for Terminate, and not for a callback that hangs.
+const forceGrace = 500 * time.Millisecond
+
+// Shutdown ends the server: from now on requests are answered 503, and every
+// session gets a close frame, after what its peer had sent before was given to
+// its handler and answered. Shutdown returns when all sessions are gone. When
+// ctx ends before that, the rest are dropped, and the error is that of ctx. A
+// session's callback that never returns is left behind.
+//
+// http.Server.Shutdown does not know of sessions, and waits for none. Call this
+// one first, or by http.Server.RegisterOnShutdown and wait for it:
+//
+//	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+//	defer cancel()
+//	report, err := ws.Shutdown(ctx, &server.Drain{Over: 10 * time.Second})
+//	err = errors.Join(err, httpServer.Shutdown(ctx))
+//
+// A second call waits, too, and reports on what was left.
+func (srv *Server) Shutdown(ctx context.Context, o *Drain) (Report, error) {
+	d, err := o.withDefaults()
+	if err != nil {
+		return Report{}, err
+	}
+	srv.drain.CompareAndSwap(nil, d)
+	srv.mu.Lock()
+	list := slices.Clone(srv.sessions)
+	srv.mu.Unlock()
+	srv.drainAll(ctx, list, d.Over)
+	select {
+	case <-srv.gone():
+		return Report{Clean: len(list)}, nil
+	case <-ctx.Done():
+	}
+	forced := srv.dropAll()
+	grace := time.NewTimer(forceGrace)
+	defer grace.Stop()
+	select {
+	case <-srv.gone():
+	case <-grace.C:
+	}
+	return Report{Clean: max(len(list)-forced, 0), Forced: forced}, context.Cause(ctx)
+}
+
+func (o *Drain) withDefaults() (*Drain, error) {
+	var d Drain
+	if o != nil {
+		d = *o
+	}
+	d.Code = orDefault16(d.Code, websocket.StatusGoingAway)
+	d.RetryAfter = orDefault(d.RetryAfter, 5*time.Second)
+	item := websocket.CloseFrame(d.Code, d.Reason)
+	return &d, item.Check()
+}
+
+func orDefault16(c, byDefault websocket.StatusCode) websocket.StatusCode {
+	if c == 0 {
+		return byDefault
+	}
+	return c
+}
+
+// drainAll closes sessions one after another, over a time.
+func (srv *Server) drainAll(ctx context.Context, list []*Session, over time.Duration) {
+	if over <= 0 || len(list) < 2 {
+		for _, s := range list {
+			s.kick(evDrain)
+		}
+		return
+	}
+	begun := time.Now()
+	step := over / time.Duration(len(list))
+	tick := time.NewTicker(max(step, 10*time.Millisecond))
+	defer tick.Stop()
+	for i := 0; i < len(list); {
+		for ; i < len(list) && time.Since(begun) >= time.Duration(i)*step; i++ {
+			list[i].kick(evDrain)
+		}
+		if i == len(list) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// dropAll drops what is left, and returns how many sessions that were.
+func (srv *Server) dropAll() int {
+	srv.mu.Lock()
+	list := slices.Clone(srv.sessions)
+	srv.mu.Unlock()
+	for _, s := range list {
+		s.mu.Lock()
+		if !s.released {
+			s.link.abort()
+		}
+		s.mu.Unlock()
+		s.kick(evDrop)
+	}
+	return len(list)
+}
+
+// gone returns a channel that is closed when there is no session.
+func (srv *Server) gone() <-chan struct{} {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.empty == nil {
+		srv.empty = make(chan struct{})
+	}
+	c := srv.empty
+	srv.settle()
+	return c
+}

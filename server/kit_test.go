@@ -1,0 +1,154 @@
+package server_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/leakcheck"
+	"github.com/lariat-go/websocket/server"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// engines are the ways in which a session can be carried. One test body passes
+// over all of them.
+var engines = []string{"poll", "poll+tls", "goroutine", "goroutine+tls"}
+
+// each runs a test over every engine.
+func each(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, e := range engines {
+		t.Run(e, func(t *testing.T) { test(t, e) })
+	}
+}
+
+// foreign is a connection that no engine knows: a goroutine reads it.
+type foreign struct{ net.Conn }
+
+type foreignListener struct{ net.Listener }
+
+func (l foreignListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return foreign{c}, nil
+}
+
+// host is a server under test.
+type host struct {
+	*server.Server
+	t    testing.TB
+	http *httptest.Server
+}
+
+// serve starts a server whose sessions have the handler that h makes.
+func serve(t testing.TB, engine string, o *server.Options, h func() server.Handler) *host {
+	t.Helper()
+	return serveUpgrade(t, engine, func(http.ResponseWriter, *http.Request) (server.Handler, *server.Options) { return h(), o })
+}
+
+func serveUpgrade(t testing.TB, engine string, u server.Upgrade) *host {
+	t.Helper()
+	hs := &host{Server: server.New(u), t: t}
+	hs.http = httptest.NewUnstartedServer(hs.Server)
+	if strings.HasPrefix(engine, "goroutine") {
+		hs.http.Listener = foreignListener{hs.http.Listener}
+	}
+	if strings.HasSuffix(engine, "tls") {
+		hs.http.StartTLS()
+	} else {
+		hs.http.Start()
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if _, err := hs.Shutdown(ctx, nil); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		hs.http.Close()
+	})
+	return hs
+}
+
+// dial opens a connection to the server.
+func (h *host) dial(o *websocket.DialOptions) *websocket.Conn {
+	h.t.Helper()
+	if o == nil {
+		o = &websocket.DialOptions{}
+	}
+	o.TLSConfig = &tls.Config{InsecureSkipVerify: true}
+	c, err := websocket.Dial(h.context(), h.url(), o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+func (h *host) url() string { return "ws" + strings.TrimPrefix(h.http.URL, "http") }
+
+// context ends when the test has taken too long.
+func (h *host) context() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	h.t.Cleanup(cancel)
+	return ctx
+}
+
+// funcs is a handler made of functions, each of which may be nil.
+type funcs struct {
+	init      func(*server.Session)
+	message   func(*server.Session, websocket.Message)
+	info      func(*server.Session, any)
+	terminate func(*server.Session, server.Reason)
+}
+
+func (f *funcs) Init(s *server.Session) {
+	if f.init != nil {
+		f.init(s)
+	}
+}
+
+func (f *funcs) Message(s *server.Session, m websocket.Message) {
+	if f.message != nil {
+		f.message(s, m)
+	}
+}
+
+func (f *funcs) Info(s *server.Session, v any) {
+	if f.info != nil {
+		f.info(s, v)
+	}
+}
+
+func (f *funcs) Terminate(s *server.Session, r server.Reason) {
+	if f.terminate != nil {
+		f.terminate(s, r)
+	}
+}
+
+// echo sends back what comes.
+func echo(s *server.Session, m websocket.Message) {
+	s.Send(websocket.Outgoing{Opcode: m.Type, Data: m.Data})
+}
+
+// wait returns what comes over a channel.
+func wait[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}

@@ -1,0 +1,299 @@
+package server
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/poll"
+	"github.com/lariat-go/websocket/protocol"
+)
+
+// What is done in one turn before other sessions get theirs.
+const (
+	readBudget = 512 << 10 // bytes
+	infoBudget = 64        // calls of Info
+	minDirect  = 4 << 10   // least rest of a payload that is read into place
+)
+
+// ready does what there is to do, unless somebody is at it, who will then see
+// to ev.
+func (s *Session) ready(w *poll.Worker, ev uint32) {
+	if s.turn.enter(ev) {
+		s.run(w)
+	}
+}
+
+// kick has somebody see to ev soon.
+func (s *Session) kick(ev uint32) {
+	if !s.turn.add(ev) {
+		s.link.wake()
+	}
+}
+
+// run does what there is to do until nothing is left. The caller has the turn.
+// w is nil on goroutines that are no workers.
+func (s *Session) run(w *poll.Worker) {
+	left := false
+	defer func() {
+		if !left { // a callback ended this goroutine
+			go s.run(nil)
+		}
+	}()
+	for {
+		s.gather.Store(true)
+		ev := s.turn.take()
+		later := s.step(w, ev)
+		s.settle(ev)
+		if s.turn.leave() {
+			left = true
+			if later != 0 {
+				s.kick(later)
+			}
+			return
+		}
+		s.turn.add(later)
+	}
+}
+
+// step does once what ev says, and returns what is to be done when others had
+// their turn. It survives a panic in a callback.
+func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
+	finished := false
+	defer func() {
+		if !finished {
+			s.crashed(recover(), debug.Stack())
+		}
+	}()
+	if ev&evInit != 0 {
+		s.h.Init(s)
+	}
+	if ev&(evInfo|evDrain) != 0 && s.infos() {
+		later |= evInfo
+	}
+	if ev&(evRead|evHangUp|evDrain) != 0 {
+		later |= s.reads(w, ev)
+	}
+	if ev&evDrain != 0 {
+		if later&evRead != 0 || w == nil && s.link.needsWorker() {
+			later |= evDrain // there is more to answer
+		} else {
+			s.drained()
+		}
+	}
+	if ev&evDrop != 0 {
+		s.dropped()
+	}
+	finished = true
+	return later
+}
+
+// infos calls Info with what was posted, and reports whether there is more.
+func (s *Session) infos() (more bool) {
+	for range infoBudget {
+		if s.mode.Load()&(modeEnding|modeDetached|modeClosing) != 0 {
+			return false
+		}
+		s.mu.Lock()
+		v, ok := s.takeMail()
+		s.mu.Unlock()
+		if !ok {
+			return false
+		}
+		s.h.Info(s, v)
+	}
+	return true
+}
+
+// reads reads what came and works through it, until nothing more is there.
+func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
+	if s.phase == phaseLinger {
+		return s.linger(w)
+	}
+	if s.kept != nil && s.mayRead() {
+		kept := s.kept
+		s.kept = nil
+		s.feed(kept)
+		bufpool.Put(kept)
+	}
+	for taken := 0; s.mayRead(); {
+		into, direct := s.place(w)
+		if into == nil && s.link.needsWorker() {
+			return evRead | ev&evHangUp
+		}
+		b, more, err := s.link.read(into)
+		switch {
+		case err == nil:
+		case err == errAgain:
+			s.stopped()
+			return 0
+		default:
+			s.lost(err)
+			return 0
+		}
+		if !s.heard.Load() {
+			s.heard.Store(true)
+		}
+		s.srv.counters.read(s.shard, len(b))
+		if direct && &b[0] == &into[0] {
+			s.part = s.part[:len(s.part)+len(b)]
+		}
+		s.feed(b)
+		if taken += len(b); !more && ev&evHangUp == 0 {
+			return 0
+		}
+		if taken > readBudget {
+			return evRead | ev&evHangUp
+		}
+	}
+	// Whoever makes reading possible again will say so.
+	return 0
+}
+
+// mayRead reports whether anybody is interested in what comes. One who stopped
+// reading still wants to see the peer's close frame when his own was sent.
+func (s *Session) mayRead() bool {
+	m := s.mode.Load()
+	return s.phase == phaseOpen && m&(modeEnding|modeDetached) == 0 && m&(modePaused|modeClosing) != modePaused
+}
+
+// place returns the memory to read into: the worker's buffer, or the place of
+// an unfinished message where a large piece of it is still to come.
+func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
+	if rest, coded := s.recv.Payload(); rest >= minDirect && !coded && s.part != nil {
+		room := int(min(rest, int64(max(len(s.part), minDirect))))
+		s.part = bufpool.Grow(s.part, room)
+		n := len(s.part)
+		return s.part[n:min(int64(cap(s.part)), int64(n)+rest)], true
+	}
+	if w == nil {
+		return nil, false
+	}
+	return w.Buffer(), false
+}
+
+// feed works through what was read.
+func (s *Session) feed(p []byte) {
+	s.input = p
+	for m := s.mode.Load(); m == 0 || s.goesOn(m); m = s.mode.Load() {
+		n, ev, ok, err := s.recv.Next(s.input)
+		s.input = s.input[n:]
+		switch {
+		case err != nil:
+			s.violated(err)
+		case !ok:
+			s.input = nil
+			return
+		case ev.Kind != protocol.EventData:
+			s.control(&ev)
+		case ev.First && ev.Final:
+			s.deliver(ev.Opcode, ev.Data)
+		default:
+			s.collect(&ev)
+		}
+	}
+	if s.mode.Load()&(modeEnding|modeDetached) == 0 && len(s.input) > 0 {
+		s.kept = append(bufpool.Get(len(s.input))[:0], s.input...)
+	}
+	s.input = nil
+}
+
+// goesOn does what is to be done between two messages, and reports whether the
+// next one is wanted.
+func (s *Session) goesOn(m uint32) bool {
+	if m&modeMaxSize != 0 {
+		s.setMode(0, modeMaxSize)
+		s.mu.Lock()
+		s.recv.SetMaxMessageSize(s.rare.maxSize)
+		s.mu.Unlock()
+	}
+	return s.mayRead()
+}
+
+// deliver gives a whole message to the handler.
+func (s *Session) deliver(t websocket.MessageType, data []byte) {
+	if s.mode.Load()&modeClosing != 0 {
+		return // it crossed our close frame
+	}
+	s.srv.counters.message(s.shard)
+	s.h.Message(s, message(t, data))
+}
+
+// collect puts a message together.
+func (s *Session) collect(ev *protocol.Event) {
+	if n := len(s.part); n == 0 || len(ev.Data) == 0 || n < len(ev.Data) || &s.part[n-len(ev.Data)] != &ev.Data[0] {
+		s.part = append(bufpool.Grow(s.part, len(ev.Data)), ev.Data...)
+	} // else it was read into place
+	if !ev.Final {
+		return
+	}
+	s.deliver(ev.Opcode, s.part)
+	bufpool.Put(s.part)
+	s.part = nil
+}
+
+// control sees to a ping, a pong or a close frame.
+func (s *Session) control(ev *protocol.Event) {
+	if ev.Kind == protocol.EventClose {
+		s.peerClosed(protocol.Close{Code: ev.Code, Reason: ev.Reason})
+		return
+	}
+	s.refill()
+	ch, _ := s.h.(ControlHandler)
+	if s.mode.Load()&modeClosing != 0 {
+		ch = nil
+	}
+	if ev.Kind == protocol.EventPong {
+		if f := s.conf.conn.OnPong; f != nil {
+			f(ev.Data)
+		}
+		if ch != nil {
+			ch.Pong(s, ev.Data)
+		}
+		return
+	}
+	s.queuePong(ev.Data)
+	if f := s.conf.conn.OnPing; f != nil {
+		f(ev.Data)
+	}
+	if ch != nil {
+		ch.Ping(s, ev.Data)
+	}
+}
+
+// refill grants the peer new control frames for the time that has passed.
+func (s *Session) refill() {
+	now := time.Now()
+	s.mu.Lock()
+	r := s.more()
+	since := r.refilled
+	if since.IsZero() || s.recv.RefillAfter(int64(now.Sub(since))) {
+		r.refilled = now
+	}
+	s.mu.Unlock()
+}
+
+// linger reads and drops what a peer still sends that was given up: closing a
+// socket with unread bytes would make the kernel take back the close frame.
+func (s *Session) linger(w *poll.Worker) (later uint32) {
+	if w == nil && s.link.needsWorker() {
+		return evRead | evHangUp
+	}
+	var into []byte
+	if w != nil {
+		into = w.Buffer()
+	}
+	for s.rare.lingered < lingerLimit {
+		b, _, err := s.link.read(into)
+		if err == errAgain {
+			return 0
+		}
+		s.rare.lingered += len(b)
+		if err != nil {
+			s.lost(err)
+			return 0
+		}
+	}
+	return 0
+}
