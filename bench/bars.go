@@ -26,8 +26,9 @@ func against(base string, f func(sample) float64) func(table, row, string) float
 }
 
 const (
-	ours      = "lariat"
-	oursBatch = "lariat-batch"
+	ours       = "lariat"
+	oursBatch  = "lariat-batch"
+	oursServer = "server"
 )
 
 // bars are what is promised. Allocations below one in twenty messages are those
@@ -72,7 +73,41 @@ func bars() []bar {
 	// The program under ours keeps a buffer of 1 KiB for each connection; under
 	// oursBatch it keeps nothing, and the connection is all that is measured.
 	bs = append(bs, bar{"idle", oursBatch, "bytes per connection", 4.5 * (1 << 10), absolute(bytesOf)})
-	return append(bs, bar{"handshake", ours, "× gorilla, CPU", 1, against("gorilla", cpuOf)})
+	bs = append(bs, bar{"handshake", ours, "× gorilla, CPU", 1, against("gorilla", cpuOf)})
+	return append(bs, serverBars()...)
+}
+
+// serverBars are those of package server. Its broadcasts are counted per
+// delivery.
+func serverBars() []bar {
+	var bs []bar
+	for _, b := range []struct {
+		row   string
+		limit float64
+	}{
+		{"64x128Bx1", 1},
+		{"64x128Bx32", 1.2},
+		{"64x1KiBx32", 1.4},
+		{"1000x128Bx1", 0.85},
+		{"1000x128Bx32", 1},
+		{"64x16KiBx1", 1},
+		{"64x16KiBx32", 1.3},
+		{"64x1MiBx1", 1.3},
+		{"broadcast", 1},
+	} {
+		bs = append(bs, bar{b.row, oursServer, "× rawtcp, CPU", b.limit, against(raw, cpuOf)})
+	}
+	for _, id := range []string{"64x128Bx1", "64x128Bx32", "64x16KiBx1", "64x1MiBx1"} {
+		bs = append(bs, bar{id, oursServer, "allocations per message", 0.05, absolute(allocsOf)})
+	}
+	return append(
+		bs,
+		bar{"idle19k", oursServer, "bytes per session", 600, absolute(bytesOf)},
+		bar{"idle19k-tls", oursServer, "bytes per session", 10 << 10, absolute(bytesOf)},
+		bar{"handshake", oursServer, "× gorilla, CPU", 1, against("gorilla", cpuOf)},
+		bar{"wake", oursServer, "ms, p99", 100, absolute(p99Of)},
+		bar{"sleep", oursServer, "ms, p99 of the others", 10, absolute(p99Of)},
+	)
 }
 
 // writeBars says which bars of the measured rows hold.

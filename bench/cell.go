@@ -172,7 +172,7 @@ func (g rig) startLoad(c contender, r row, hi hello) (f fleet, err error) {
 	for range n {
 		l, err := g.start(g.loadCore, "load", "-step",
 			"-addr", hi.Addr, "-pid", strconv.Itoa(hi.PID), "-kind", r.kind, "-mode", string(r.mode),
-			"-raw="+strconv.FormatBool(c.name == raw),
+			"-raw="+strconv.FormatBool(c.raw),
 			"-conns", strconv.Itoa(r.conns/n), "-size", strconv.Itoa(r.size), "-inflight", strconv.Itoa(r.inFlight),
 			"-warmup", g.warmUp.String(), "-duration", g.duration.String())
 		if err != nil {

@@ -57,6 +57,11 @@ type contender struct {
 	// ownTLS says that serve, in mode tls, does TLS itself and gets a TCP
 	// listener.
 	ownTLS bool
+	// limit says that it is no library, and measured only when asked for by
+	// name: how far down one could get.
+	limit bool
+	// raw says that it echoes bytes and knows no WebSocket.
+	raw bool
 }
 
 func (c contender) can(m mode) bool { return slices.Contains(c.modes, m) }
@@ -78,9 +83,11 @@ func contenders() []contender {
 	all := append(slices.Clone(deflating), modeTakeover)
 	sleeping := func(ms []mode) []mode { return append(slices.Clone(ms), modeSleep) }
 	return []contender{
-		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: plain, serve: serveRaw},
+		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: plain, serve: serveRaw, raw: true},
+		{name: "rawepoll", about: "one thread, one epoll, system calls, no WebSocket", modes: []mode{modePlain}, serve: serveRawEpoll, raw: true, limit: true},
 		{name: "lariat", about: "Append into a buffer used again, Write per message", modes: sleeping(all), serve: serveLariat},
 		{name: "lariat-batch", about: "ReadBatch, then WriteBatch of the answers", modes: all, serve: serveLariatBatch},
+		{name: "server", about: "this library's package server: Message sends the answer", modes: sleeping(all), serve: serveServer},
 		{name: "gobwas*", about: "gobwas/ws headers and cipher, with hand-written gathering and buffers", modes: plain, serve: serveGobwasGather},
 		{name: "gobwas", about: "gobwas/ws with wsutil", modes: plain, serve: serveGobwas},
 		{name: "gws", about: "lxzan/gws, ReadLoop, parallel off", modes: sleeping(all), serve: serveGWS},

@@ -19,7 +19,7 @@ func listen(t *testing.T, c contender, m mode) loadSpec {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ln.Close() })
-	s := loadSpec{addr: ln.Addr().String(), mode: m, raw: c.name == raw, conns: 3, size: 1000, inFlight: 5}
+	s := loadSpec{addr: ln.Addr().String(), mode: m, raw: c.raw, conns: 3, size: 1000, inFlight: 5}
 	if ln, err = c.listener(ln, m); err != nil {
 		t.Fatal(err)
 	}

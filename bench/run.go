@@ -169,7 +169,7 @@ func chooseRows(all []row, names string) ([]row, error) {
 
 func chooseContenders(names string, rs []row) ([]contender, error) {
 	if names == "" {
-		return contenders(), nil
+		return slices.DeleteFunc(contenders(), func(c contender) bool { return c.limit }), nil
 	}
 	list := strings.Split(names, ",")
 	needsRaw := slices.ContainsFunc(rs, func(r row) bool { return r.unit == unitRatio })
