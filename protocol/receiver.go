@@ -552,6 +552,13 @@ func (r *Receiver) AtRest() bool {
 	return r.stage <= stageHeader && !r.open && r.nhdr == 0
 }
 
+// Fresh reports whether r is as Init has left it: at rest, with nothing borrowed
+// and every ping and pong of [Options.ControlBurst] still allowed. Then one
+// Receiver may serve many connections in turn.
+func (r *Receiver) Fresh() bool {
+	return r.AtRest() && r.scratch == nil && r.controls == r.burst
+}
+
 // SetMaxMessageSize changes [Options.MaxMessageSize]: 0 means the default, a
 // negative n no limit. It holds from the next frame.
 func (r *Receiver) SetMaxMessageSize(n int64) { r.max = maxSize(n) }

@@ -27,7 +27,9 @@ var (
 // frames, and nothing when it returns an error.
 //
 // A Sender is made by [NewSender] or [Sender.Init] and used by one goroutine at
-// a time. It must not be copied.
+// a time. It must not be copied. That of a server without codec and OnHeader is
+// not changed by AppendMessage, nor by AppendControl for pings and pongs: for
+// these, one may serve any number of connections at the same time.
 type Sender struct {
 	codec    extension.Codec
 	mask     func() frame.Mask // nil: frames are not masked

@@ -7,6 +7,7 @@ import (
 	"net"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lariat-go/websocket/frame"
@@ -404,5 +405,42 @@ func TestAppendMessageAllocs(t *testing.T) {
 		}); n > 0 && !raceEnabled {
 			t.Errorf("%v: %v allocations", role, n)
 		}
+	}
+}
+
+// A server's Sender that neither codes nor traces is not changed by messages, so
+// that connections may share it (the race detector looks on).
+func TestSenderShared(t *testing.T) {
+	s := protocol.NewSender(protocol.RoleServer, nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, n := range []int{0, 5, 70000} {
+				if p, err := s.AppendMessage(nil, frame.OpText, make([]byte, n)); err != nil || len(p) < n+2 {
+					t.Errorf("%d bytes: %d, %v", n, len(p), err)
+				}
+				if _, ok, err := s.AppendMessageHeader(nil, frame.OpBinary, make([]byte, n)); !ok || err != nil {
+					t.Errorf("header of %d bytes: %v", n, err)
+				}
+			}
+			if _, err := s.AppendControl(nil, frame.OpPing, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestFresh(t *testing.T) {
+	r := protocol.NewReceiver(protocol.RoleClient, &protocol.Options{ControlBurst: 2})
+	if !r.Fresh() {
+		t.Error("a new Receiver is not fresh")
+	}
+	r.Next([]byte("\x89\x00"))
+	if r.Fresh() || !r.AtRest() {
+		t.Error("a ping leaves no trace")
+	}
+	if r.RefillAfter(2e9); !r.Fresh() {
+		t.Error("not fresh when all control frames are allowed again")
 	}
 }

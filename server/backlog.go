@@ -103,17 +103,17 @@ func (m *item) own() item {
 func (s *Session) admit(m *item) (queued bool, err error) {
 	r, b := s.more(), &s.conf.backlog
 	if r.queue.replace(m) {
-		s.srv.counters.dropped(s.shard)
+		s.conf.srv.counters.dropped(s.shard)
 		return true, nil
 	}
 	if b.Policy == PolicyDropOldest {
 		for s.tooMuch(m) && r.queue.waiting() {
 			r.queue.pop()
-			s.srv.counters.dropped(s.shard)
+			s.conf.srv.counters.dropped(s.shard)
 		}
 	}
 	if s.tooMuch(m) {
-		s.srv.counters.dropped(s.shard)
+		s.conf.srv.counters.dropped(s.shard)
 		if b.Policy == PolicyClose {
 			s.tooSlow()
 			return false, ErrSlowPeer
@@ -127,7 +127,7 @@ func (s *Session) admit(m *item) (queued bool, err error) {
 		r.queue = &queue{}
 	}
 	r.queue.push(m.own())
-	s.srv.counters.sent(s.shard, len(m.data))
+	s.conf.srv.counters.sent(s.shard, len(m.data))
 	return true, nil
 }
 

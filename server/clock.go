@@ -159,7 +159,7 @@ func (s *Session) arm() {
 			}
 		}
 	}
-	s.srv.clock.arm(s, at)
+	s.conf.srv.clock.arm(s, at)
 }
 
 // idleTimeout returns what holds now, negative for none. s.mu is held.
@@ -190,7 +190,7 @@ func (s *Session) period() int64 {
 func (s *Session) restartTicks() {
 	s.heard.Store(false)
 	s.timing.silent = 0
-	s.timing.tick = s.srv.clock.now() + s.period()
+	s.timing.tick = s.conf.srv.clock.now() + s.period()
 	s.arm()
 }
 
@@ -198,9 +198,9 @@ func (s *Session) restartTicks() {
 // sessions that begin together do not tick, nor ping, together. s.mu is held.
 func (s *Session) startTiming() {
 	p := s.period()
-	s.timing.tick = s.srv.clock.now() + p - rand.Int64N(p/2+1)
+	s.timing.tick = s.conf.srv.clock.now() + p - rand.Int64N(p/2+1)
 	if t := s.conf.auth; t > 0 {
-		s.more().authAt = s.srv.clock.now() + max(t.Milliseconds(), 1)
+		s.more().authAt = s.conf.srv.clock.now() + max(t.Milliseconds(), 1)
 	}
 	s.arm()
 }
@@ -212,7 +212,7 @@ func (s *Session) onTime() {
 	if s.gone {
 		return
 	}
-	now := s.srv.clock.now()
+	now := s.conf.srv.clock.now()
 	if r := s.rare; r != nil {
 		if r.authAt != 0 && now >= r.authAt {
 			r.authAt = 0
@@ -243,9 +243,12 @@ func (s *Session) onTick() {
 		s.countIdle(false)
 		return
 	}
+	if !t.idle {
+		s.kick(evRest)
+	}
 	s.countIdle(true)
-	t.silent += int32(min(s.period(), 1<<24))
-	if s.sendErr != nil {
+	t.silent = min(t.silent+int32(min(s.period(), 1<<24)), 1<<30)
+	if s.over {
 		return
 	}
 	silent := time.Duration(t.silent) * time.Millisecond
@@ -272,7 +275,7 @@ func (s *Session) onTick() {
 func (s *Session) countIdle(idle bool) {
 	if s.timing.idle != idle {
 		s.timing.idle = idle
-		s.srv.counters.idle(s.shard, idle)
+		s.conf.srv.counters.idle(s.shard, idle)
 	}
 }
 
@@ -307,7 +310,7 @@ func (s *Session) closeTimedOut() {
 // held.
 func (s *Session) cut(e *ending) {
 	e.lost = true
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeEnding, 0)
 	if !s.released {
 		s.link.abort()

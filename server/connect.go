@@ -31,11 +31,11 @@ func (s *Session) connect(t stream.Transport) error {
 // pollTCP moves a connection into the poller, if it can. After an error the
 // connection is closed.
 func (s *Session) pollTCP(c *net.TCPConn) (done bool, err error) {
-	p := s.srv.poll()
+	p := s.conf.srv.poll()
 	if p == nil {
 		return false, nil
 	}
-	s.remote = addrPort(c.RemoteAddr())
+	s.remote = addressOf(c.RemoteAddr())
 	fd, err := poll.Take(c)
 	if err != nil {
 		return false, nil // c is as it was
@@ -56,7 +56,7 @@ func (s *Session) pollTCP(c *net.TCPConn) (done bool, err error) {
 
 // pollTLS does so with the connection tc under c.
 func (s *Session) pollTLS(c *tls.Conn, tc *net.TCPConn) (done bool, err error) {
-	p := s.srv.poll()
+	p := s.conf.srv.poll()
 	if p == nil {
 		return false, nil
 	}

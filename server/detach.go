@@ -21,9 +21,9 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.sendErr != nil:
+	case s.over:
 		return nil, ErrOver
-	case !s.recv.AtRest() || s.part != nil && s.recv.InMessage():
+	case !s.in.recv.AtRest() || s.in.part != nil && s.in.recv.InMessage():
 		return nil, ErrNotDetachable
 	}
 	s.write()
@@ -40,12 +40,12 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	e := s.ending()
 	e.because(ReasonDetached, nil)
 	e.detached = true
-	s.sendErr = ErrOver
+	s.over = true
 	hs := s.hs
 	if hs == nil {
 		hs = &handshake.Result{HTTPVersion: 1}
 	}
-	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(bytes.Clone(s.input), s.kept, early)}
+	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(bytes.Clone(s.in.input), s.in.kept, early)}
 	o := s.conf.conn
 	return a.Conn(protocol.RoleServer, &o), nil
 }

@@ -71,8 +71,8 @@ func (s *Session) Stop() error { return s.Close(websocket.StatusNormalClosure, "
 
 // close queues a close frame and awaits the answer. s.mu is held.
 func (s *Session) close(kind ReasonKind, c protocol.Close) error {
-	if s.sendErr != nil {
-		return s.sendErr
+	if s.over {
+		return ErrOver
 	}
 	e := s.ending()
 	if err := s.queueClose(e, c); err != nil {
@@ -94,13 +94,17 @@ func (s *Session) queueClose(e *ending, c protocol.Close) error {
 			break
 		}
 	}
+	if s.send == s.conf.plain {
+		// It is not ours alone, and a close frame changes it.
+		s.send = newPlainSender(&s.conf.conn)
+	}
 	out, err := s.send.AppendClose(bufpool.Grow(s.out, frame.MaxControlPayload+frame.MaxHeaderSize), c.Code, c.Reason)
 	s.out = out
 	if err != nil {
 		return err
 	}
 	e.closing.Sent(c)
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeClosing, 0)
 	return nil
 }
@@ -108,7 +112,7 @@ func (s *Session) queueClose(e *ending, c protocol.Close) error {
 // closeWithin bounds the ending. s.mu is held.
 func (s *Session) closeWithin(d time.Duration) {
 	if d > 0 {
-		s.rare.closeAt = s.srv.clock.now() + max(d.Milliseconds(), 1)
+		s.rare.closeAt = s.conf.srv.clock.now() + max(d.Milliseconds(), 1)
 		s.arm()
 	}
 }
@@ -125,14 +129,14 @@ func (s *Session) fail(kind ReasonKind, code websocket.StatusCode, err error) {
 	if errors.As(err, &v) {
 		e.closing.Fail(err)
 	}
-	if s.sendErr == nil {
+	if !s.over {
 		s.queueClose(e, protocol.Close{Code: code})
 	}
 	if err != nil {
 		e.closing.Fail(err)
 	}
 	e.failed = true
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeEnding, 0)
 }
 
@@ -160,7 +164,7 @@ func (s *Session) peerClosed(c protocol.Close) {
 	e := s.ending()
 	e.because(ReasonRemote, nil)
 	e.closing.Received(c)
-	if reply, ok := e.closing.Reply(); ok && s.sendErr == nil {
+	if reply, ok := e.closing.Reply(); ok && !s.over {
 		s.queueClose(e, reply)
 		s.closeWithin(s.conf.closing)
 	}
@@ -182,7 +186,7 @@ func (s *Session) lost(err error) {
 	e.because(lossKind(err), err)
 	e.closing.EOF(err)
 	e.lost = true
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeEnding, 0)
 }
 
@@ -203,7 +207,7 @@ func (s *Session) stopped() {
 func (s *Session) writeFailed(err error) {
 	e := s.ending()
 	e.writeErr = fmt.Errorf("websocket: write: %w", err)
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeBroken, modePaused)
 	s.out = s.out[:0]
 	s.dropEmptyOut()
@@ -216,7 +220,7 @@ func (s *Session) crashed(v any, stack []byte) {
 	if v == nil {
 		v = errGoexit
 	}
-	s.conf.logger(s.srv).Error("websocket: panic in a handler", slog.Any("panic", v), slog.String("stack", string(stack)))
+	s.conf.logger().Error("websocket: panic in a handler", slog.Any("panic", v), slog.String("stack", string(stack)))
 	if s.phase != phaseOpen {
 		return // it was Terminate
 	}
@@ -241,18 +245,19 @@ func (s *Session) dropUnsent() {
 	s.rare.queue.clear()
 	s.out = s.out[:0]
 	s.dropEmptyOut()
-	if s.flushing || s.head == nil {
+	r := s.rare
+	if r.head == nil {
 		return
 	}
 	end := 0
-	for end < s.off {
-		h, n, err := frame.ParseHeader(s.head[end:])
+	for end < r.off {
+		h, n, err := frame.ParseHeader(r.head[end:])
 		if n == 0 || err != nil {
 			return // it is ours, so it can't be
 		}
 		end += n + int(h.Length)
 	}
-	s.head = s.head[:min(end, len(s.head))]
+	r.head = r.head[:min(end, len(r.head))]
 }
 
 // drained closes a session for Server.Shutdown, after what had come was worked
@@ -260,7 +265,7 @@ func (s *Session) dropUnsent() {
 func (s *Session) drained() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.srv.drain.Load(); d != nil {
+	if d := s.conf.srv.drain.Load(); d != nil {
 		s.close(ReasonShutdown, protocol.Close{Code: d.Code, Reason: d.Reason}) // or it is closing already
 	}
 }
@@ -273,7 +278,7 @@ func (s *Session) dropped() {
 	e.because(ReasonShutdown, nil)
 	e.closing.Fail(errForced)
 	e.lost = true
-	s.sendErr = ErrOver
+	s.over = true
 	s.setMode(modeEnding, 0)
 }
 
@@ -315,7 +320,7 @@ func (s *Session) settle(ev uint32) {
 // sayFin ends our direction when everything is written, so that the peer reads
 // the close frame before it sees the end (RFC 6455, section 7.1.1).
 func (s *Session) sayFin(e *ending) {
-	if e.finWanted && s.owed() == 0 {
+	if e.finWanted && s.written() {
 		e.finWanted = false
 		s.link.closeWrite()
 	}
@@ -324,7 +329,7 @@ func (s *Session) sayFin(e *ending) {
 // judge reports whether the session is over for its handler. s.mu is held.
 func (s *Session) judge(e *ending) bool {
 	return e.lost || e.failed || e.detached ||
-		e.closing.State() == protocol.StateClosed && s.owed() == 0
+		e.closing.State() == protocol.StateClosed && s.written()
 }
 
 // let lets go of the transport. s.mu is held.
@@ -332,7 +337,7 @@ func (s *Session) let(e *ending) {
 	s.phase = phaseOver
 	s.gone = true
 	s.rare.closeAt, s.rare.writeAt, s.rare.authAt = 0, 0, 0
-	s.srv.clock.disarm(s)
+	s.conf.srv.clock.disarm(s)
 	if !s.flushing {
 		s.release()
 	}
@@ -347,11 +352,7 @@ func (s *Session) release() {
 	s.released = true
 	s.dropOut()
 	s.rare.mail.clear()
-	bufpool.Put(s.part)
-	bufpool.Put(s.kept)
-	s.part, s.kept = nil, nil
 	e := s.rare.end
-	s.recv.Close()
 	if e.detached {
 		s.link.forget()
 	} else {
@@ -367,7 +368,7 @@ func (s *Session) release() {
 func (s *Session) leave(e *ending) {
 	if e.terminated && s.released && !e.left {
 		e.left = true
-		s.srv.left(s)
+		s.conf.srv.left(s)
 	}
 }
 
@@ -411,7 +412,7 @@ func (s *Session) callTerminate(r Reason) {
 			s.crashed(recover(), nil)
 		}
 	}()
-	s.srv.counters.ended(s.shard, r.Kind)
+	s.conf.srv.counters.ended(s.shard, r.Kind)
 	s.h.Terminate(s, r)
 	finished = true
 }

@@ -22,30 +22,35 @@ func (s *Session) flush() {
 // write writes what is queued as far as the kernel takes it. s.mu is held, and
 // released while writing.
 func (s *Session) write() {
-	if s.flushing || s.blocked || s.released {
+	if s.flushing || s.released {
 		return
 	}
 	for !s.blocked {
-		if s.head == nil {
-			s.refillOut()
-			if len(s.out) == 0 {
-				break
-			}
-			s.head, s.out, s.off = s.out, nil, 0
+		head, off := s.takeOut()
+		if head == nil {
+			break
 		}
-		p := s.head[s.off:]
-		n, err := s.transmit(p, nil)
+		n, err := s.transmit(head[off:], nil)
+		s.wrote(head, off+n, n, err)
 		if s.gone {
 			s.release()
 			return
 		}
-		if s.off += n; n < len(p) && err == nil {
-			s.stuck(n)
-		} else {
-			s.wrote(n, err)
+	}
+}
+
+// takeOut returns what is to be written next, nil for nothing. s.mu is held.
+func (s *Session) takeOut() (head []byte, off int) {
+	if r := s.rare; r != nil {
+		if head, off = r.head, r.off; head != nil {
+			r.head, r.off = nil, 0
+			return head, off
 		}
+		s.refillOut()
 	}
 	s.dropEmptyOut()
+	head, s.out = s.out, nil
+	return head, 0
 }
 
 // transmit writes as much as the kernel takes. s.mu is held, and released
@@ -59,30 +64,32 @@ func (s *Session) transmit(p, tail []byte) (int, error) {
 	return n, err
 }
 
-// wrote ends a write that is over. s.mu is held.
-func (s *Session) wrote(n int, err error) {
+// wrote puts away what was written: head[:off] was taken by the kernel, of which
+// n bytes just now. s.mu is held.
+func (s *Session) wrote(head []byte, off, n int, err error) {
 	if r := s.rare; r != nil {
-		r.taken += int64(n)
+		if r.taken += int64(n); r.end != nil {
+			s.kick(evClose) // it may have been all that was waited for
+		}
 	}
-	bufpool.Put(s.head)
-	s.head, s.off = nil, 0
-	if err != nil {
-		s.writeFailed(err)
+	if off == len(head) || err != nil {
+		bufpool.Put(head)
+		if err != nil {
+			s.writeFailed(err)
+		}
+		return
 	}
-}
-
-// stuck notes that the kernel took n bytes and takes no more now. s.mu is held.
-func (s *Session) stuck(n int) {
+	// The kernel takes no more now.
+	r := s.more()
+	r.head, r.off = head, off
 	if s.retry {
 		s.retry = false // it does already
 		return
 	}
 	s.blocked = true
-	r := s.more()
-	r.taken += int64(n)
 	if t := s.conf.writing; t > 0 && r.writeAt == 0 {
 		r.wrote = r.taken
-		r.writeAt = s.srv.clock.now() + t.Milliseconds()
+		r.writeAt = s.conf.srv.clock.now() + t.Milliseconds()
 		s.arm()
 	}
 }
@@ -105,9 +112,6 @@ func (s *Session) writable() {
 // were not encoded yet. s.mu is held.
 func (s *Session) refillOut() {
 	r := s.rare
-	if r == nil {
-		return
-	}
 	if r.owesPong {
 		r.owesPong = false
 		s.out, _ = s.send.AppendControl(bufpool.Grow(s.out, len(r.pong)+frame.MaxHeaderSize), frame.OpPong, r.pong)
@@ -138,21 +142,25 @@ func (s *Session) encodeQueued(m *item) error {
 
 // owed returns how many bytes wait for the peer. s.mu is held.
 func (s *Session) owed() int {
-	n := len(s.head) - s.off + len(s.out) + s.link.pending()
-	if s.rare != nil {
-		n += s.rare.queue.size()
+	n := len(s.out) + s.link.pending()
+	if r := s.rare; r != nil {
+		n += len(r.head) - r.off + r.queue.size()
 	}
 	return n
 }
 
+// written reports whether nothing waits for the peer any more. s.mu is held.
+func (s *Session) written() bool { return !s.flushing && s.owed() == 0 }
+
 // dropOut drops what was queued. s.mu is held, and nobody writes.
 func (s *Session) dropOut() {
-	bufpool.Put(s.head)
 	bufpool.Put(s.out)
-	s.head, s.out, s.off = nil, nil, 0
-	if s.rare != nil {
-		s.rare.queue.clear()
-		s.rare.owesPong = false
+	s.out = nil
+	if r := s.rare; r != nil {
+		bufpool.Put(r.head)
+		r.head, r.off = nil, 0
+		r.queue.clear()
+		r.owesPong = false
 	}
 }
 

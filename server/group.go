@@ -22,7 +22,7 @@ type Group struct {
 func (g *Group) Add(s *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
+	if s.over {
 		return false
 	}
 	g.mu.Lock()

@@ -105,7 +105,7 @@ func (l *tcpLink) close(bool)                        { l.desc.Close() }
 func (l *tcpLink) wake()                             { l.desc.Wake() }
 func (l *tcpLink) needsWorker() bool                 { return true }
 func (l *tcpLink) forget()                           {}
-func (l *tcpLink) remoteAddr() net.Addr              { return tcpAddr(l.remote) }
+func (l *tcpLink) remoteAddr() net.Addr              { return l.remote.addr() }
 func (l *tcpLink) localAddr() net.Addr               { return tcpAddr(l.desc.LocalAddr()) }
 
 func (l *tcpLink) detach() (websocket.Stream, []byte, error) {
@@ -132,12 +132,26 @@ func tcpAddr(a netip.AddrPort) net.Addr {
 	return net.TCPAddrFromAddrPort(a)
 }
 
-// addrPort returns the address of a TCP connection.
-func addrPort(a net.Addr) netip.AddrPort {
+// address is a TCP address without the zone, in little memory.
+type address struct {
+	ip   [16]byte
+	port uint16
+}
+
+// addressOf returns the zero value for what is no TCP address.
+func addressOf(a net.Addr) (c address) {
 	if t, ok := a.(*net.TCPAddr); ok {
-		return t.AddrPort()
+		p := t.AddrPort()
+		c = address{p.Addr().As16(), p.Port()}
 	}
-	return netip.AddrPort{}
+	return c
+}
+
+func (c address) addr() net.Addr {
+	if c == (address{}) {
+		return nil
+	}
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom16(c.ip).Unmap(), c.port))
 }
 
 // tlsLink is the link over TLS over TCP in the poller.

@@ -64,9 +64,9 @@ func (m *mailbox) clear() {
 // [ErrOver] that the session is closing or has ended.
 func (s *Session) Post(v any) error {
 	s.mu.Lock()
-	if s.sendErr != nil {
+	if s.over {
 		s.mu.Unlock()
-		return s.sendErr
+		return ErrOver
 	}
 	m := &s.more().mail
 	if limit := s.conf.mailbox; limit >= 0 && m.n >= limit {

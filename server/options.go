@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/protocol"
 )
 
 // The defaults of [Options], in bytes, messages and durations.
@@ -109,6 +110,8 @@ func filterRequest(r *http.Request) any {
 // config is what a session keeps of its options. Sessions with equal options
 // share one.
 type config struct {
+	srv       *Server
+	plain     *protocol.Sender // of all sessions without compression, nil when each needs its own
 	conn      websocket.ConnOptions
 	idle      time.Duration // negative: never
 	auth      time.Duration
@@ -120,8 +123,9 @@ type config struct {
 	backlog   Backlog
 }
 
-func newConfig(o *Options) *config {
+func newConfig(srv *Server, o *Options) *config {
 	c := &config{
+		srv:       srv,
 		conn:      o.ConnOptions,
 		idle:      orDefault(o.IdleTimeout, DefaultIdleTimeout),
 		auth:      max(o.AuthTimeout, 0),
@@ -132,9 +136,16 @@ func newConfig(o *Options) *config {
 		mailbox:   orDefault(o.Mailbox, DefaultMailbox),
 		backlog:   o.Backlog,
 	}
+	if o.Trace == nil {
+		c.plain = newPlainSender(&o.ConnOptions)
+	}
 	c.backlog.Soft = orDefault(c.backlog.Soft, DefaultSoftBacklog)
 	c.backlog.Hard = orDefault(c.backlog.Hard, DefaultHardBacklog)
 	return c
+}
+
+func newPlainSender(o *websocket.ConnOptions) *protocol.Sender {
+	return protocol.NewSender(protocol.RoleServer, &protocol.Options{SkipUTF8: o.SkipUTF8})
 }
 
 func orDefault[T int | time.Duration](v, byDefault T) T {
@@ -164,12 +175,12 @@ func sameSlice[T any](a, b []T) bool {
 }
 
 // logger returns where a session's troubles are told.
-func (c *config) logger(srv *Server) *slog.Logger {
+func (c *config) logger() *slog.Logger {
 	switch {
 	case c.conn.Logger != nil:
 		return c.conn.Logger
-	case srv.Logger != nil:
-		return srv.Logger
+	case c.srv.Logger != nil:
+		return c.srv.Logger
 	}
 	return slog.Default()
 }

@@ -43,9 +43,11 @@ func (s *Session) run(w *poll.Worker) {
 	}()
 	for {
 		s.gather.Store(true)
+		s.hold()
 		ev := s.turn.take()
 		later := s.step(w, ev)
 		s.settle(ev)
+		s.rest()
 		if s.turn.leave() {
 			left = true
 			if later != 0 {
@@ -55,6 +57,56 @@ func (s *Session) run(w *poll.Worker) {
 		}
 		s.turn.add(later)
 	}
+}
+
+// hold takes what is needed to receive.
+func (s *Session) hold() {
+	if s.in != nil || s.phase != phaseOpen {
+		return
+	}
+	s.in = readings.Get()
+	po := s.protocolOptions()
+	s.in.recv.Init(protocol.RoleServer, &po)
+	if s.mode.Load()&modeOwnMax != 0 {
+		s.setMode(modeMaxSize, 0)
+	}
+}
+
+// rest gives it back, where nothing of it is to be kept.
+func (s *Session) rest() {
+	in := s.in
+	switch {
+	case in == nil:
+		return
+	case s.phase != phaseOpen:
+		bufpool.Put(in.part)
+		bufpool.Put(in.kept)
+		in.recv.Close()
+	case s.hs != nil && s.hs.Codec != nil, !in.recv.Fresh(), in.kept != nil:
+		return
+	}
+	s.in = nil
+	*in = reading{}
+	readings.Put(in)
+}
+
+// protocolOptions are what a session's receiver and sender are made with.
+func (s *Session) protocolOptions() protocol.Options {
+	o := &s.conf.conn
+	p := protocol.Options{
+		Codec:          s.codec(),
+		MaxMessageSize: o.MaxMessageSize,
+		MaxFragments:   o.MaxFragments,
+		ControlBurst:   o.MaxControls,
+		SkipUTF8:       o.SkipUTF8,
+	}
+	if o.MaxFragments < 0 {
+		p.MaxEmptyFragments = -1
+	}
+	if o.Trace != nil {
+		p.OnHeader = o.Trace.Frame
+	}
+	return p
 }
 
 // step does once what ev says, and returns what is to be done when others had
@@ -85,6 +137,10 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 	if ev&evDrop != 0 {
 		s.dropped()
 	}
+	if ev&evRest != 0 && s.phase == phaseOpen {
+		s.refill()
+		s.slim()
+	}
 	finished = true
 	return later
 }
@@ -108,12 +164,15 @@ func (s *Session) infos() (more bool) {
 
 // reads reads what came and works through it, until nothing more is there.
 func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
-	if s.phase == phaseLinger {
+	switch s.phase {
+	case phaseLinger:
 		return s.linger(w)
+	case phaseOver:
+		return 0
 	}
-	if s.kept != nil && s.mayRead() {
-		kept := s.kept
-		s.kept = nil
+	if s.in.kept != nil && s.mayRead() {
+		kept := s.in.kept
+		s.in.kept = nil
 		s.feed(kept)
 		bufpool.Put(kept)
 	}
@@ -135,9 +194,9 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if !s.heard.Load() {
 			s.heard.Store(true)
 		}
-		s.srv.counters.read(s.shard, len(b))
+		s.conf.srv.counters.read(s.shard, len(b))
 		if direct && &b[0] == &into[0] {
-			s.part = s.part[:len(s.part)+len(b)]
+			s.in.part = s.in.part[:len(s.in.part)+len(b)]
 		}
 		s.feed(b)
 		if taken += len(b); !more && ev&evHangUp == 0 {
@@ -161,11 +220,11 @@ func (s *Session) mayRead() bool {
 // place returns the memory to read into: the worker's buffer, or the place of
 // an unfinished message where a large piece of it is still to come.
 func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
-	if rest, coded := s.recv.Payload(); rest >= minDirect && !coded && s.part != nil {
-		room := int(min(rest, int64(max(len(s.part), minDirect))))
-		s.part = bufpool.Grow(s.part, room)
-		n := len(s.part)
-		return s.part[n:min(int64(cap(s.part)), int64(n)+rest)], true
+	if rest, coded := s.in.recv.Payload(); rest >= minDirect && !coded && s.in.part != nil {
+		room := int(min(rest, int64(max(len(s.in.part), minDirect))))
+		s.in.part = bufpool.Grow(s.in.part, room)
+		n := len(s.in.part)
+		return s.in.part[n:min(int64(cap(s.in.part)), int64(n)+rest)], true
 	}
 	if w == nil {
 		return nil, false
@@ -175,15 +234,15 @@ func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
 
 // feed works through what was read.
 func (s *Session) feed(p []byte) {
-	s.input = p
+	s.in.input = p
 	for m := s.mode.Load(); m == 0 || s.goesOn(m); m = s.mode.Load() {
-		n, ev, ok, err := s.recv.Next(s.input)
-		s.input = s.input[n:]
+		n, ev, ok, err := s.in.recv.Next(s.in.input)
+		s.in.input = s.in.input[n:]
 		switch {
 		case err != nil:
 			s.violated(err)
 		case !ok:
-			s.input = nil
+			s.in.input = nil
 			return
 		case ev.Kind != protocol.EventData:
 			s.control(&ev)
@@ -193,10 +252,10 @@ func (s *Session) feed(p []byte) {
 			s.collect(&ev)
 		}
 	}
-	if s.mode.Load()&(modeEnding|modeDetached) == 0 && len(s.input) > 0 {
-		s.kept = append(bufpool.Get(len(s.input))[:0], s.input...)
+	if s.mode.Load()&(modeEnding|modeDetached) == 0 && len(s.in.input) > 0 {
+		s.in.kept = append(bufpool.Get(len(s.in.input))[:0], s.in.input...)
 	}
-	s.input = nil
+	s.in.input = nil
 }
 
 // goesOn does what is to be done between two messages, and reports whether the
@@ -205,7 +264,7 @@ func (s *Session) goesOn(m uint32) bool {
 	if m&modeMaxSize != 0 {
 		s.setMode(0, modeMaxSize)
 		s.mu.Lock()
-		s.recv.SetMaxMessageSize(s.rare.maxSize)
+		s.in.recv.SetMaxMessageSize(s.rare.maxSize)
 		s.mu.Unlock()
 	}
 	return s.mayRead()
@@ -216,21 +275,21 @@ func (s *Session) deliver(t websocket.MessageType, data []byte) {
 	if s.mode.Load()&modeClosing != 0 {
 		return // it crossed our close frame
 	}
-	s.srv.counters.message(s.shard)
+	s.conf.srv.counters.message(s.shard)
 	s.h.Message(s, message(t, data))
 }
 
 // collect puts a message together.
 func (s *Session) collect(ev *protocol.Event) {
-	if n := len(s.part); n == 0 || len(ev.Data) == 0 || n < len(ev.Data) || &s.part[n-len(ev.Data)] != &ev.Data[0] {
-		s.part = append(bufpool.Grow(s.part, len(ev.Data)), ev.Data...)
+	if n := len(s.in.part); n == 0 || len(ev.Data) == 0 || n < len(ev.Data) || &s.in.part[n-len(ev.Data)] != &ev.Data[0] {
+		s.in.part = append(bufpool.Grow(s.in.part, len(ev.Data)), ev.Data...)
 	} // else it was read into place
 	if !ev.Final {
 		return
 	}
-	s.deliver(ev.Opcode, s.part)
-	bufpool.Put(s.part)
-	s.part = nil
+	s.deliver(ev.Opcode, s.in.part)
+	bufpool.Put(s.in.part)
+	s.in.part = nil
 }
 
 // control sees to a ping, a pong or a close frame.
@@ -264,14 +323,10 @@ func (s *Session) control(ev *protocol.Event) {
 
 // refill grants the peer new control frames for the time that has passed.
 func (s *Session) refill() {
-	now := time.Now()
-	s.mu.Lock()
-	r := s.more()
-	since := r.refilled
-	if since.IsZero() || s.recv.RefillAfter(int64(now.Sub(since))) {
-		r.refilled = now
+	now, since := time.Now(), s.in.refilled
+	if since.IsZero() || s.in.recv.RefillAfter(int64(now.Sub(since))) {
+		s.in.refilled = now
 	}
-	s.mu.Unlock()
 }
 
 // linger reads and drops what a peer still sends that was given up: closing a

@@ -33,8 +33,8 @@ func (s *Session) Binary(p []byte) error { return s.sendOne(frame.OpBinary, p, f
 func (s *Session) Ping(payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
-		return s.sendErr
+	if s.over {
+		return ErrOver
 	}
 	return s.queueControl(frame.OpPing, payload)
 }
@@ -67,8 +67,8 @@ func (s *Session) Send(items ...websocket.Outgoing) error {
 // sendItem queues one checked item. s.mu is held.
 func (s *Session) sendItem(o *websocket.Outgoing) error {
 	switch {
-	case s.sendErr != nil:
-		return s.sendErr
+	case s.over:
+		return ErrOver
 	case o.Opcode == frame.OpClose:
 		return s.close(ReasonStop, closeOf(o.Code, o.Reason))
 	case o.Opcode.IsControl():
@@ -92,8 +92,8 @@ func (s *Session) SendKeyed(key any, m websocket.Outgoing) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
-		return s.sendErr
+	if s.over {
+		return ErrOver
 	}
 	err := s.queueMessage(item{opcode: m.Opcode, data: m.Data, skip: m.NoCompress, key: key})
 	s.flush()
@@ -107,8 +107,8 @@ func (s *Session) SendPrepared(m *websocket.Prepared) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
-		return s.sendErr
+	if s.over {
+		return ErrOver
 	}
 	msg := m.Message()
 	err := s.queueMessage(item{opcode: msg.Type, data: msg.Data, prepared: m})
@@ -128,8 +128,8 @@ type item struct {
 func (s *Session) sendOne(op frame.Opcode, p []byte, skip bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
-		return s.sendErr
+	if s.over {
+		return ErrOver
 	}
 	err := s.queueMessage(item{opcode: op, data: p, skip: skip})
 	s.flush()
@@ -139,6 +139,7 @@ func (s *Session) sendOne(op frame.Opcode, p []byte, skip bool) error {
 // Sizes in bytes.
 const (
 	gatherLimit = 64 << 10 // what is gathered beyond it is written before more is
+	gatherRoom  = 2 << 10  // borrowed for what is gathered first
 	copyLimit   = 32 << 10 // larger messages are written from where they are
 	pongRoom    = 1 << 10  // pongs queued while the peer takes nothing
 )
@@ -152,14 +153,14 @@ func (s *Session) queueMessage(m item) error {
 	} else if len(s.out) >= gatherLimit {
 		s.write()
 	}
-	s.srv.counters.sent(s.shard, len(m.data))
+	s.conf.srv.counters.sent(s.shard, len(m.data))
 	return s.encode(&m)
 }
 
 // encode makes frames of a message. s.mu is held.
 func (s *Session) encode(m *item) error {
-	if m.prepared != nil {
-		f, err := m.prepared.Frame(&s.send, s.codec())
+	if m.prepared != nil && s.conf.conn.Trace == nil {
+		f, err := m.prepared.Frame(s.send, s.codec())
 		if err != nil {
 			return err
 		}
@@ -172,7 +173,7 @@ func (s *Session) encode(m *item) error {
 		s.send.SetCoding(false)
 		defer s.send.SetCoding(true)
 	}
-	if len(m.data) > copyLimit && !s.flushing && !s.blocked {
+	if len(m.data) > copyLimit && !s.flushing && !s.blocked && s.codec() == nil {
 		out, ok, err := s.send.AppendMessageHeader(bufpool.Grow(s.out, frame.MaxHeaderSize), m.opcode, m.data)
 		s.out = out
 		if ok && err == nil {
@@ -188,7 +189,7 @@ func (s *Session) encode(m *item) error {
 // room returns s.out with room for n bytes more.
 func (s *Session) room(n int) []byte {
 	if s.out == nil && s.gather.Load() {
-		n = max(n, min(len(s.input), gatherLimit)) // as much may be answered
+		n = max(n, gatherRoom) // more may follow
 	}
 	return bufpool.Grow(s.out, n)
 }
@@ -196,20 +197,23 @@ func (s *Session) room(n int) []byte {
 // writeBehind queues p, or writes it at once behind what is queued where that
 // saves the copy. s.mu is held.
 func (s *Session) writeBehind(p []byte) {
-	if s.flushing || s.head != nil || len(p) <= copyLimit && (s.gather.Load() || len(s.out) > 0) {
+	if s.flushing || s.blocked || s.rare != nil && s.rare.head != nil ||
+		len(p) <= copyLimit && (s.gather.Load() || len(s.out) > 0) {
 		s.out = append(bufpool.Grow(s.out, len(p)), p...)
 		return
 	}
-	s.head, s.out, s.off = s.out, nil, 0
-	n, err := s.transmit(s.head, p)
+	head := s.out
+	s.out = nil
+	n, err := s.transmit(head, p)
+	off := n
+	if n < len(head)+len(p) && err == nil {
+		head = append(bufpool.Grow(head, len(p)), p...)
+	} else {
+		off = len(head)
+	}
+	s.wrote(head, off, n, err)
 	if s.gone {
 		s.release()
-	} else if n < len(s.head)+len(p) && err == nil {
-		s.head = append(bufpool.Grow(s.head, len(p)), p...)
-		s.off = n
-		s.stuck(n)
-	} else {
-		s.wrote(n, err)
 	}
 }
 
@@ -230,7 +234,7 @@ func (s *Session) queuePong(payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.sendErr != nil && s.mode.Load()&modeClosing == 0:
+	case s.over && s.mode.Load()&modeClosing == 0:
 	case s.blocked && len(s.out) >= pongRoom:
 		r := s.more()
 		r.pong, r.owesPong = append(r.pong[:0], payload...), true

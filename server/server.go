@@ -89,25 +89,14 @@ func (srv *Server) accept(w http.ResponseWriter, r *http.Request) (*Session, []b
 	if filter == nil {
 		filter = filterRequest
 	}
-	s := &Session{srv: srv, h: h, conf: srv.config(o), req: filter(r)}
+	s := &Session{h: h, conf: srv.config(o), req: filter(r)}
 	if hs := a.Handshake; hs.HTTPVersion != 1 || hs.Subprotocol != "" || hs.Extensions != nil || hs.Codec != nil {
 		s.hs = hs
 	}
-	po := protocol.Options{
-		Codec:          s.codec(),
-		MaxMessageSize: o.MaxMessageSize,
-		MaxFragments:   o.MaxFragments,
-		ControlBurst:   o.MaxControls,
-		SkipUTF8:       o.SkipUTF8,
+	if s.send = s.conf.plain; s.send == nil || s.codec() != nil {
+		po := s.protocolOptions()
+		s.send = protocol.NewSender(protocol.RoleServer, &po)
 	}
-	if o.MaxFragments < 0 {
-		po.MaxEmptyFragments = -1
-	}
-	if o.Trace != nil {
-		po.OnHeader = o.Trace.Frame
-	}
-	s.recv.Init(protocol.RoleServer, &po)
-	s.send.Init(protocol.RoleServer, &po)
 	s.turn.enter(evInit | evRead) // nobody else may begin before Init
 	srv.enter(s)
 	if err := s.connect(stream.Wrap(a.Stream)); err != nil {
@@ -120,7 +109,7 @@ func (srv *Server) accept(w http.ResponseWriter, r *http.Request) (*Session, []b
 // config returns what a session keeps of o, shared with the last session when
 // it is the same.
 func (srv *Server) config(o *Options) *config {
-	c := newConfig(o)
+	c := newConfig(srv, o)
 	if last := srv.shared.Load(); last != nil && last.equal(c) {
 		return last
 	}
@@ -131,7 +120,8 @@ func (srv *Server) config(o *Options) *config {
 // start runs Init, on this goroutine, and what came behind the request.
 func (s *Session) start(early []byte) {
 	if len(early) > 0 {
-		s.kept = append(bufpool.Get(len(early))[:0], early...)
+		s.hold()
+		s.in.kept = append(bufpool.Get(len(early))[:0], early...)
 	}
 	s.mu.Lock()
 	s.startTiming()

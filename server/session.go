@@ -2,7 +2,6 @@ package server
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -22,40 +22,30 @@ type Session struct {
 	link link
 	h    Handler
 	conf *config
-
-	srv    *Server
-	remote netip.AddrPort // of a tcpLink
-
-	hs  *handshake.Result // nil: HTTP/1.1, nothing agreed
-	req any
+	hs   *handshake.Result // nil: HTTP/1.1, nothing agreed
+	req  any
 
 	turn turn // the right to run callbacks, and what is to be done
-
-	// Owned by whoever has the turn.
-	recv  protocol.Receiver
-	part  []byte // of an unfinished message, borrowed
-	input []byte // what of the read is still to be worked through
-	kept  []byte // input of an earlier read, borrowed: reading was stopped in its middle
 
 	gather atomic.Bool   // callbacks run: what is sent waits for them
 	mode   atomic.Uint32 // what the runner has to look at between two messages
 	heard  atomic.Bool   // something came since the last tick
 
-	phase phase // owned by whoever has the turn
-	shard uint8 // of the server's counters
+	phase  phase // owned by whoever has the turn
+	shard  uint8 // of the server's counters
+	remote address
+	in     *reading // owned by whoever has the turn; nil while nothing came
 
 	// Everything below is guarded by mu, which is never held while waiting.
 	mu       sync.Mutex
-	send     protocol.Sender
-	out      []byte // frames to be written next, borrowed
-	head     []byte // frames being written, borrowed; head[off:] is still to be taken
-	off      int
-	flushing bool // somebody writes, and will look at out again
-	blocked  bool // the kernel takes no more: a Writable will come
-	retry    bool // it came while somebody was writing
-	gone     bool // the transport is to be closed, or is
-	released bool // the transport is closed, and what was held given back
-	sendErr  error
+	send     *protocol.Sender // shared with others, where that can be
+	out      []byte           // frames to be written next, borrowed
+	flushing bool             // somebody writes, and will look at out again
+	blocked  bool             // the kernel takes no more: a Writable will come
+	retry    bool             // it came while somebody was writing
+	gone     bool             // the transport is to be closed, or is
+	released bool             // the transport is closed, and what was held given back
+	over     bool             // nothing may be sent any more
 	rare     *rare
 	index    int32 // in Server.sessions
 
@@ -68,13 +58,14 @@ type rare struct {
 	mail     mailbox
 	groups   []*Group
 	queue    *queue // messages that are not encoded yet
+	head     []byte // frames of which the kernel has taken head[:off], borrowed
+	off      int
 	pong     []byte // the latest ping to answer, while too much is owed
 	owesPong bool
 
-	idle     time.Duration // by SetIdleTimeout; 0: that of the options
-	maxSize  int64         // by SetMaxMessageSize, still to be applied
-	value    any           // by SetShutdownReason
-	refilled time.Time     // the budget of control frames
+	idle    time.Duration // by SetIdleTimeout; 0: that of the options
+	maxSize int64         // by SetMaxMessageSize
+	value   any           // by SetShutdownReason
 
 	authAt   int64 // when the session ends unless it has authenticated; 0: never
 	closeAt  int64 // when the closing handshake, or lingering, ends
@@ -83,6 +74,18 @@ type rare struct {
 	taken    int64 // bytes taken by the peer
 	lingered int   // bytes read and dropped
 }
+
+// reading is what a session needs while it receives. One that waits between two
+// messages, and is not compressed, has none.
+type reading struct {
+	recv     protocol.Receiver
+	part     []byte    // of an unfinished message, borrowed
+	input    []byte    // what of the read is still to be worked through
+	kept     []byte    // input of an earlier read, borrowed: reading was stopped in its middle
+	refilled time.Time // the budget of control frames
+}
+
+var readings = bufpool.Pool[*reading]{New: func() *reading { return new(reading) }}
 
 // phase is how far a session is.
 type phase uint8
@@ -101,6 +104,7 @@ const (
 	modeMaxSize                     // SetMaxMessageSize
 	modeClosing                     // a close frame was sent
 	modeBroken                      // a write has failed
+	modeOwnMax                      // SetMaxMessageSize was called at some time
 )
 
 // setMode sets and clears bits of the mode.
@@ -119,6 +123,17 @@ func (s *Session) more() *rare {
 		s.rare = &rare{}
 	}
 	return s.rare
+}
+
+// slim gives the rarely needed part back when it is not needed any more.
+func (s *Session) slim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rare
+	if r != nil && r.end == nil && r.mail.n == 0 && len(r.groups) == 0 && !r.queue.waiting() && r.head == nil && !r.owesPong &&
+		r.idle == 0 && r.maxSize == 0 && r.value == nil && r.authAt == 0 && r.closeAt == 0 && r.writeAt == 0 {
+		s.rare = nil
+	}
 }
 
 // Request returns what [Options.RequestFilter] kept of the request, by default
@@ -173,8 +188,10 @@ func (s *Session) SetActive(active bool) {
 // was agreed. They are at first.
 func (s *Session) SetDeflate(on bool) {
 	s.mu.Lock()
-	s.send.SetCoding(on)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.codec() != nil {
+		s.send.SetCoding(on)
+	}
 }
 
 // SetIdleTimeout changes [Options.IdleTimeout]: 0 is the default of 60 s, a
@@ -196,7 +213,7 @@ func (s *Session) SetMaxMessageSize(n int64) {
 	s.mu.Lock()
 	s.more().maxSize = n
 	s.mu.Unlock()
-	s.setMode(modeMaxSize, 0)
+	s.setMode(modeMaxSize|modeOwnMax, 0)
 }
 
 // SetShutdownReason sets the Value of the [Reason] that Terminate will get.

@@ -13,6 +13,7 @@ const (
 	evClose                     // a close frame was sent, or a write failed: look at the ending
 	evDrain                     // Server.Shutdown: work through what came, then close
 	evDrop                      // the end, now
+	evRest                      // nothing came for a while: give back what is not needed
 
 	evRunning uint32 = 1 << 31
 )
