@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"sync"
@@ -194,9 +195,11 @@ func (l *loop) wake(it item) {
 
 // ring ends the worker's wait. l.mu is held, so that the eventfd is still open.
 func (l *loop) ring() {
-	one := [8]byte{0: 1, 7: 1} // what is added to the counter, not 0 in either byte order
+	// By edges, each write is an event: nobody has to read, and counting up by
+	// one, 64 bits don't overflow.
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
 	for {
-		// By edges, each write is an event, whether somebody has read or not.
 		if _, err := syscall.Write(l.waker, one[:]); err != syscall.EINTR {
 			return
 		}

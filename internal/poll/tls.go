@@ -35,12 +35,28 @@ func NewConn(d *Desc, local, remote net.Addr) *Conn {
 	return &Conn{d: d, local: local, remote: remote}
 }
 
+// Event tells c of what [Source.Ready] was called for. It need not be called;
+// but where it always is, before anything is read, a Read after one that gave
+// less than asked for is [ErrAgain] without a system call.
+func (c *Conn) Event(ev Events) {
+	c.told = true
+	c.hangUp = c.hangUp || ev&HangUp != 0
+	if ev&(Readable|HangUp) != 0 {
+		c.drained = false
+	}
+}
+
 // Read reads what is there; the errors are those of [Desc.Read].
 func (c *Conn) Read(b []byte) (int, error) {
 	if c.other != nil {
 		return c.other.Read(b)
 	}
-	return c.d.Read(b)
+	if c.drained {
+		return 0, ErrAgain
+	}
+	n, err := c.d.Read(b)
+	c.drained = c.told && !c.hangUp && n < len(b) && (err == nil || err == ErrAgain)
+	return n, err
 }
 
 // Write writes b, or keeps what the kernel does not take for [Conn.Flush]. It

@@ -37,9 +37,6 @@ func AdoptTLS(c *tls.Conn, inner *Conn) bool {
 	}
 	at := (*net.Conn)(unsafe.Add(unsafe.Pointer(c), field.Offset))
 	old := *at
-	if c.NetConn() != old {
-		return false
-	}
 	*at = inner
 	if c.NetConn() != net.Conn(inner) {
 		*at = old

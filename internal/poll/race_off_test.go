@@ -1,0 +1,5 @@
+//go:build !race && linux
+
+package poll_test
+
+const race = false
