@@ -19,8 +19,14 @@ type Desc struct {
 	fd    int32
 	slot  uint32        // in the loop's table
 	gen   atomic.Uint32 // what makes it another than those that had the slot before; 0: in no poller
-	woken atomic.Uint32 // 1: on the loop's list
+	state atomic.Uint32 // woken, writes
 }
+
+// What a Desc is in.
+const (
+	woken  = 1 << iota // on the loop's list
+	writes             // registered for Writable, too: some write was not taken whole
+)
 
 // Read is one read(2), repeated when a signal interrupts it. The error is
 // [ErrAgain] when there is nothing, io.EOF at the end, and a syscall.Errno
@@ -62,7 +68,7 @@ func (d *Desc) Write(p, tail []byte) (n int, err error) {
 			k := min(m, len(p))
 			p, tail = p[k:], tail[m-k:]
 		case err == syscall.EAGAIN:
-			return n, nil
+			return n, d.awaitWritable()
 		case err == nil:
 			return n, io.ErrShortWrite // nothing written, and no reason: never on a socket
 		case err != syscall.EINTR:
@@ -70,6 +76,22 @@ func (d *Desc) Write(p, tail []byte) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// awaitWritable registers d for Writable, the first time that this is needed:
+// most descriptors never do, and are spared the events. If there is room by now,
+// the kernel says so at once.
+func (d *Desc) awaitWritable() error {
+	if d.state.Load()&writes != 0 {
+		return nil
+	}
+	d.state.Or(writes)
+	d.loop.mu.Lock()
+	defer d.loop.mu.Unlock()
+	if d.loop.closed {
+		return nil // no more events, for nobody
+	}
+	return d.loop.control(syscall.EPOLL_CTL_MOD, int(d.fd), item{d.slot, d.gen.Load()}, syscall.EPOLLOUT)
 }
 
 // writeBoth writes p and then tail, with one system call.
@@ -126,7 +148,7 @@ func (d *Desc) LocalAddr() netip.AddrPort {
 // calls before Ready begins are one. It allocates nothing.
 func (d *Desc) Wake() {
 	gen := d.gen.Load()
-	if gen == 0 || d.woken.Load() != 0 || !d.woken.CompareAndSwap(0, 1) {
+	if gen == 0 || d.state.Load()&woken != 0 || d.state.Or(woken)&woken != 0 {
 		return
 	}
 	d.loop.wake(item{d.slot, gen})

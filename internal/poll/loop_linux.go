@@ -72,7 +72,7 @@ func (l *loop) open() (err error) {
 		l.waker = -1
 		return os.NewSyscallError("eventfd", err)
 	}
-	if err := l.control(l.waker, item{slot: noSlot}); err != nil {
+	if err := l.control(syscall.EPOLL_CTL_ADD, l.waker, item{slot: noSlot}, 0); err != nil {
 		return err
 	}
 	if err := syscall.SetNonblock(l.epfd, true); err != nil {
@@ -97,14 +97,14 @@ func (l *loop) closeFiles() {
 	}
 }
 
-// control registers fd.
-func (l *loop) control(fd int, it item) error {
+// control registers fd, or changes that: for reading, and for more.
+func (l *loop) control(op, fd int, it item, more uint32) error {
 	ev := syscall.EpollEvent{
-		Events: unix.EPOLLET | syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP,
+		Events: unix.EPOLLET | syscall.EPOLLIN | syscall.EPOLLRDHUP | more,
 		Fd:     int32(it.slot),
 		Pad:    int32(it.gen),
 	}
-	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(l.epfd, syscall.EPOLL_CTL_ADD, fd, &ev))
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(l.epfd, op, fd, &ev))
 }
 
 func (l *loop) add(d *Desc, fd int, src Source) error {
@@ -123,7 +123,7 @@ func (l *loop) add(d *Desc, fd int, src Source) error {
 	d.loop, d.src, d.fd, d.slot = l, src, int32(fd), it.slot
 	d.gen.Store(it.gen)
 	l.at(it.slot).Store(d)
-	if err := l.control(fd, it); err != nil {
+	if err := l.control(syscall.EPOLL_CTL_ADD, fd, it, 0); err != nil {
 		l.at(it.slot).Store(nil)
 		d.gen.Store(0)
 		d.loop, d.src, d.fd, d.slot = nil, nil, 0, 0

@@ -82,7 +82,7 @@ func (w *Worker) work() {
 			}
 			what := events(ev.Events)
 			if ev.Events == 0 {
-				d.woken.Store(0)
+				d.state.And(^uint32(woken))
 				what = Woken
 			}
 			d.src.Ready(w, what)
