@@ -37,6 +37,7 @@ func (s *Session) write() {
 			return
 		}
 	}
+	s.relieve()
 }
 
 // takeOut returns what is to be written next, nil for nothing. s.mu is held.

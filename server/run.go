@@ -127,6 +127,9 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 	if ev&(evRead|evHangUp|evDrain) != 0 {
 		later |= s.reads(w, ev)
 	}
+	if ev&evRelief != 0 {
+		s.relieved()
+	}
 	if ev&evDrain != 0 {
 		if later&evRead != 0 || w == nil && s.link.needsWorker() {
 			later |= evDrain // there is more to answer

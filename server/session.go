@@ -62,6 +62,7 @@ type rare struct {
 	off      int
 	pong     []byte // the latest ping to answer, while too much is owed
 	owesPong bool
+	asked    bool // Congested has returned true: Relieved is to be called
 
 	idle    time.Duration // by SetIdleTimeout; 0: that of the options
 	maxSize int64         // by SetMaxMessageSize
@@ -130,7 +131,7 @@ func (s *Session) slim() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.rare
-	if r != nil && r.end == nil && r.mail.n == 0 && len(r.groups) == 0 && !r.queue.waiting() && r.head == nil && !r.owesPong &&
+	if r != nil && r.end == nil && r.mail.n == 0 && len(r.groups) == 0 && !r.queue.waiting() && r.head == nil && !r.owesPong && !r.asked &&
 		r.idle == 0 && r.maxSize == 0 && r.value == nil && r.authAt == 0 && r.closeAt == 0 && r.writeAt == 0 {
 		s.rare = nil
 	}
@@ -257,12 +258,6 @@ func (s *Session) Backlog() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.owed()
-}
-
-// Congested reports whether the session owes its peer more than Backlog.Soft.
-func (s *Session) Congested() bool {
-	soft := s.conf.backlog.Soft
-	return soft >= 0 && s.Backlog() > soft
 }
 
 // message makes what a handler gets.

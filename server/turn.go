@@ -14,6 +14,7 @@ const (
 	evDrain                     // Server.Shutdown: work through what came, then close
 	evDrop                      // the end, now
 	evRest                      // nothing came for a while: give back what is not needed
+	evRelief                    // Relieved is to be called
 
 	evRunning uint32 = 1 << 31
 )
