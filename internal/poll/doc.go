@@ -10,8 +10,10 @@
 //
 // # Edges
 //
-// A descriptor is registered once, for everything, by edges: an event comes
-// when something changes, not while it stays that way. So Ready has to read
+// A descriptor is registered once, by edges, for what comes; and for room to
+// write from the first Write on that was not taken whole, which most
+// descriptors never see. An event comes when something changes, not while it
+// stays that way. So Ready has to read
 // until [ErrAgain] or until a Read gives less than it was asked for, and may
 // stop earlier only if it sees to it, by [Desc.Wake], that it is called again.
 // A Write that takes less than it was given is followed by Writable. The end of
