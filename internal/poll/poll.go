@@ -10,7 +10,7 @@ type Events uint8
 
 const (
 	Readable Events = 1 << iota // a Read gives something: bytes, the end or an error
-	Writable                    // the kernel takes bytes (again)
+	Writable                    // the kernel takes bytes again
 	HangUp                      // the peer has stopped sending, or the connection is broken: read until the end
 	Woken                       // somebody called Wake
 )
@@ -27,7 +27,8 @@ type Source interface {
 	// Overdue is called by the monitor, once per call of Ready, when that
 	// call has kept its worker for longer than a millisecond and another
 	// worker has taken its place; the call may be over by now. Overdue must
-	// not block: the monitor watches over all loops.
+	// not block: the monitor watches over all loops. What counts is time on the
+	// clock: on a machine that has too much to do, it may mean nothing.
 	Overdue()
 }
 

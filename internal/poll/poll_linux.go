@@ -71,7 +71,8 @@ func New(o *Options) (*Poller, error) {
 }
 
 // Add takes fd, makes it nonblocking, and has src.Ready called, from now on, by
-// one of the loops: they take turns. Ready may be called before Add returns.
+// one of the loops: they take turns. Ready may be called before Add returns, and
+// is called for what came before.
 // When Add fails, fd stays the caller's, and d stays as it was.
 //
 // d lies inside of src, as a rule. It can be added once.

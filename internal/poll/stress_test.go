@@ -108,19 +108,6 @@ func TestHB7Signals(t *testing.T) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR1)
 	defer signal.Stop(c)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-c:
-			default:
-				syscall.Kill(os.Getpid(), syscall.SIGUSR1)
-			}
-		}
-	})
 	p := newPoller(t, 1)
 	fd, peer := pair(t)
 	e := &echo{done: make(chan error, 1)}
@@ -129,15 +116,16 @@ func TestHB7Signals(t *testing.T) {
 	}
 	buf := make([]byte, 100)
 	for i := range 2000 {
+		syscall.Kill(os.Getpid(), syscall.SIGUSR1) // whatever thread it meets
 		if _, err := peer.Write(buf); err != nil {
 			t.Fatal(err)
 		}
+		syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 		if _, err := io.ReadFull(peer, buf); err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
-	close(stop)
-	wg.Wait()
+	receive(t, c, "a signal")
 	peer.Close()
 	receive(t, e.done, "the end")
 }
