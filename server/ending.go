@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/lariat-go/websocket"
@@ -88,6 +89,7 @@ func (s *Session) close(kind ReasonKind, c protocol.Close) error {
 
 // queueClose queues a close frame behind everything that waits. s.mu is held.
 func (s *Session) queueClose(e *ending, c protocol.Close) error {
+	s.refillPong()
 	for s.rare.queue.waiting() {
 		m, _ := s.rare.queue.pop()
 		if err := s.encodeQueued(&m); err != nil {
@@ -208,7 +210,7 @@ func (s *Session) writeFailed(err error) {
 	e := s.ending()
 	e.writeErr = fmt.Errorf("websocket: write: %w", err)
 	s.over = true
-	s.setMode(modeBroken, modePaused)
+	s.setMode(modeBroken, 0)
 	s.out = s.out[:0]
 	s.dropEmptyOut()
 	s.rare.queue.clear()
@@ -409,7 +411,7 @@ func (s *Session) callTerminate(r Reason) {
 	finished := false
 	defer func() {
 		if !finished {
-			s.crashed(recover(), nil)
+			s.crashed(recover(), debug.Stack())
 		}
 	}()
 	s.conf.srv.counters.ended(s.shard, r.Kind)

@@ -68,6 +68,8 @@ func (s *Session) transmit(p, tail []byte) (int, error) {
 // wrote puts away what was written: head[:off] was taken by the kernel, of which
 // n bytes just now. s.mu is held.
 func (s *Session) wrote(head []byte, off, n int, err error) {
+	s.conf.srv.counters.sent(s.shard, int(s.unsaid), n)
+	s.unsaid = 0
 	if r := s.rare; r != nil {
 		if r.taken += int64(n); r.end != nil {
 			s.kick(evClose) // it may have been all that was waited for
@@ -101,10 +103,13 @@ func (s *Session) writable() {
 	case s.flushing:
 		s.retry = true
 	case !s.released:
-		s.link.flush()
+		err := s.link.flush()
 		s.blocked = false
 		if s.write(); !s.blocked && s.rare != nil {
 			s.rare.writeAt = 0
+		}
+		if err != nil && !s.released && s.mode.Load()&modeBroken == 0 {
+			s.writeFailed(err) // nothing was left to write that would fail
 		}
 	}
 }
@@ -113,10 +118,7 @@ func (s *Session) writable() {
 // were not encoded yet. s.mu is held.
 func (s *Session) refillOut() {
 	r := s.rare
-	if r.owesPong {
-		r.owesPong = false
-		s.out, _ = s.send.AppendControl(bufpool.Grow(s.out, len(r.pong)+frame.MaxHeaderSize), frame.OpPong, r.pong)
-	}
+	s.refillPong()
 	for len(s.out) < gatherLimit {
 		m, ok := r.queue.pop()
 		if !ok {
@@ -127,6 +129,14 @@ func (s *Session) refillOut() {
 			s.writeFailed(err)
 			return
 		}
+	}
+}
+
+// refillPong puts into s.out the pong that is owed. s.mu is held.
+func (s *Session) refillPong() {
+	if r := s.rare; r.owesPong {
+		r.owesPong = false
+		s.out, _ = s.send.AppendControl(bufpool.Grow(s.out, len(r.pong)+frame.MaxHeaderSize), frame.OpPong, r.pong)
 	}
 }
 

@@ -34,6 +34,8 @@ func each(t *testing.T, test func(t *testing.T, engine string)) {
 // foreign is a connection that no engine knows: a goroutine reads it.
 type foreign struct{ net.Conn }
 
+func (f foreign) CloseWrite() error { return f.Conn.(*net.TCPConn).CloseWrite() }
+
 type foreignListener struct{ net.Listener }
 
 func (l foreignListener) Accept() (net.Conn, error) {
