@@ -49,7 +49,8 @@ const forceGrace = 500 * time.Millisecond
 //	report, err := ws.Shutdown(ctx, &server.Drain{Over: 10 * time.Second})
 //	err = errors.Join(err, httpServer.Shutdown(ctx))
 //
-// A second call waits, too, and reports on what was left.
+// A second call waits, too, and reports on what was left. A Code or Reason that
+// cannot be sent is an error, and nothing has begun then.
 func (srv *Server) Shutdown(ctx context.Context, o *Drain) (Report, error) {
 	d, err := o.withDefaults()
 	if err != nil {

@@ -82,7 +82,8 @@ func (g *Group) Len() int {
 
 // Broadcast sends m to all members, and returns to how many of them; the others
 // were ending, or had too large a backlog. It waits for nobody. For each
-// compression setting the frame is built once.
+// compression setting the frame is built once. Two broadcasts at the same time
+// may reach members in either order.
 func (g *Group) Broadcast(m *websocket.Prepared) (sent int) {
 	list := g.snapshot()
 	for _, s := range *list {

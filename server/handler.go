@@ -38,8 +38,9 @@ type Handler interface {
 	Terminate(s *Session, r Reason)
 }
 
-// ControlHandler is a [Handler] that wants to see pings and pongs. Pings are
-// answered in any case. The payload is valid until the method returns.
+// ControlHandler is a [Handler] that wants to see pings and pongs, by callbacks
+// like the others. Pings are answered in any case. The payload is valid until
+// the method returns.
 type ControlHandler interface {
 	Ping(s *Session, payload []byte)
 	Pong(s *Session, payload []byte)

@@ -59,9 +59,11 @@ func (m *mailbox) clear() {
 	}
 }
 
-// Post gives the handler's Info a value, from any goroutine, in order. It
-// never waits: [ErrMailboxFull] says that too many values wait already, and
-// [ErrOver] that the session is closing or has ended.
+// Post gives the handler's Info a value, from any goroutine, in the order of
+// the calls. It never waits: [ErrMailboxFull] says that [Options.Mailbox]
+// values wait already, and [ErrOver] that the session is closing or has ended.
+// Values that wait when a close frame is sent, or when the session ends, are
+// dropped.
 func (s *Session) Post(v any) error {
 	s.mu.Lock()
 	if s.over {

@@ -19,8 +19,11 @@ const (
 
 // Options are the settings of one session, as the [Upgrade] function returns
 // them. The zero value of each field is its documented default; a negative
-// number or duration means no limit. They are copied. Sessions whose Upgrade
-// returns the same settings share them in memory.
+// number or duration means no limit. They are copied.
+//
+// Sessions that follow each other with equal settings share them in memory. So
+// make Options once, and not in each call of Upgrade: functions for OnPing and
+// OnPong are never equal, and lists only when they are the same ones.
 type Options struct {
 	// AcceptOptions are those of the opening handshake and of the connection.
 	// CloseTimeout, WriteTimeout, KeepAlive, OnPing, OnPong and Trace mean here
