@@ -66,19 +66,15 @@ func (q *queue) pop() (item, bool) {
 	return m, true
 }
 
-// replace puts m in the place of the message that waits with its key.
-func (q *queue) replace(m *item) bool {
-	if q == nil || m.key == nil {
-		return false
+// find returns the message that waits with a key, nil for none.
+func (q *queue) find(key any) *item {
+	if q == nil || key == nil {
+		return nil
 	}
-	i, ok := q.keyed[m.key]
-	if !ok {
-		return false
+	if i, ok := q.keyed[key]; ok {
+		return &q.items[i-q.base]
 	}
-	old := &q.items[i-q.base]
-	q.bytes += len(m.data) - len(old.data)
-	*old = m.own()
-	return true
+	return nil
 }
 
 func (q *queue) clear() {
@@ -102,17 +98,19 @@ func (m *item) own() item {
 // the queue now; otherwise it is to be encoded. s.mu is held.
 func (s *Session) admit(m *item) (queued bool, err error) {
 	r, b := s.more(), &s.conf.backlog
-	if r.queue.replace(m) {
-		s.conf.srv.counters.dropped(s.shard)
+	if s.replace(m) {
 		return true, nil
 	}
 	if b.Policy == PolicyDropOldest {
-		for s.tooMuch(m) && r.queue.waiting() {
+		for s.tooMuch(len(m.data)) && r.queue.waiting() {
 			r.queue.pop()
 			s.conf.srv.counters.dropped(s.shard)
+			if s.replace(m) {
+				return true, nil
+			}
 		}
 	}
-	if s.tooMuch(m) {
+	if s.tooMuch(len(m.data)) {
 		s.conf.srv.counters.dropped(s.shard)
 		if b.Policy == PolicyClose {
 			s.tooSlow()
@@ -131,10 +129,29 @@ func (s *Session) admit(m *item) (queued bool, err error) {
 	return true, nil
 }
 
-// tooMuch reports whether m would lead beyond the hard limit. s.mu is held.
-func (s *Session) tooMuch(m *item) bool {
+// replace puts m in the place of the message that waits with its key, unless it
+// is longer by too much. s.mu is held.
+func (s *Session) replace(m *item) bool {
+	q := s.rare.queue
+	old := q.find(m.key)
+	if old == nil {
+		return false
+	}
+	more := len(m.data) - len(old.data)
+	if more > 0 && s.tooMuch(more) {
+		return false
+	}
+	q.bytes += more
+	*old = m.own()
+	s.conf.srv.counters.dropped(s.shard)
+	return true
+}
+
+// tooMuch reports whether n bytes more would lead beyond the hard limit. s.mu is
+// held.
+func (s *Session) tooMuch(n int) bool {
 	hard, owed := s.conf.backlog.Hard, s.owed()
-	return hard >= 0 && owed > 0 && owed+len(m.data) > hard
+	return hard >= 0 && owed > 0 && owed+n > hard
 }
 
 // checkKey refuses a key that cannot be compared.
