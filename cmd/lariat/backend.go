@@ -6,16 +6,14 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/lariat-go/websocket"
-	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/server"
 )
 
 //go:embed serve_page.html
@@ -23,30 +21,19 @@ var page []byte
 
 // backend is the server of "lariat serve", which "lariat demo" uses as well.
 type backend struct {
-	ctx    context.Context
-	cancel context.CancelFunc // of ctx: ends the handlers
-	accept websocket.AcceptOptions
-	log    *slog.Logger
-	exec   string // --exec
-	hub    *hub
-	policy string // Content-Security-Policy of the page
-	http   *http.Server
-	failed chan error // of serving, buffered
+	ctx      context.Context // ends when the time of stop is over
+	cancel   context.CancelFunc
+	accept   websocket.AcceptOptions
+	log      *slog.Logger
+	exec     string // --exec
+	sessions *server.Server
+	room     room
+	policy   string // Content-Security-Policy of the page
+	http     *http.Server
+	failed   chan error // of serving, buffered
 
 	// ended, when set, is called with the end of each connection.
 	ended func(ending)
-
-	mu       sync.Mutex
-	links    map[*link]struct{}
-	stopping bool
-	wg       sync.WaitGroup
-}
-
-// link is one connection with its counts.
-type link struct {
-	*websocket.Conn
-	inMessages, inBytes   atomic.Int64
-	outMessages, outBytes atomic.Int64
 }
 
 // ending is how a connection went.
@@ -58,14 +45,16 @@ type ending struct {
 
 func newBackend(ctx context.Context, o websocket.AcceptOptions, log *slog.Logger) *backend {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return &backend{
+	b := &backend{
 		ctx: ctx, cancel: cancel, accept: o, log: log,
-		hub: newHub(), policy: pagePolicy(page),
-		failed: make(chan error, 1), links: make(map[*link]struct{}),
+		policy: pagePolicy(page), failed: make(chan error, 1),
 	}
+	b.sessions = server.New(b.upgrade)
+	b.sessions.Logger = log
+	return b
 }
 
-// ServeHTTP finds the handler of a path.
+// ServeHTTP answers what is no WebSocket, and leaves the rest to the sessions.
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":
@@ -73,150 +62,82 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			b.servePage(w, r)
 			return
 		}
-		b.serveSocket(w, r, b.echoOrExec())
-	case "/echo":
-		b.serveSocket(w, r, b.echoOrExec())
+	case "/echo", "/broadcast":
 	case "/exec":
 		if b.exec == "" {
 			http.NotFound(w, r)
 			return
 		}
-		b.serveSocket(w, r, b.runProcess)
-	case "/broadcast":
-		b.serveSocket(w, r, b.broadcast)
 	case "/ticks":
-		every, err := tickInterval(r.URL.Query().Get("every"))
-		if err != nil {
+		if _, err := tickInterval(r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		b.serveSocket(w, r, func(ctx context.Context, l *link, _ *http.Request) error { return ticks(ctx, l, every) })
 	default:
 		http.Error(w, "nothing is here; there are / /echo /broadcast and /ticks?every=1s", http.StatusNotFound)
-	}
-}
-
-// socketHandler works on a connection until it ends, and returns why it did.
-type socketHandler func(ctx context.Context, l *link, r *http.Request) error
-
-func (b *backend) echoOrExec() socketHandler {
-	if b.exec != "" {
-		return b.runProcess
-	}
-	return echo
-}
-
-// serveSocket accepts a connection, runs h on it and logs how it went.
-func (b *backend) serveSocket(w http.ResponseWriter, r *http.Request, h socketHandler) {
-	c, err := websocket.Accept(w, r, &b.accept)
-	if err != nil {
-		status := 0
-		var refused *websocket.HandshakeError
-		if errors.As(err, &refused) {
-			status = refused.Status
-		}
-		b.log.Warn("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", status, "error", err.Error())
 		return
 	}
-	l := &link{Conn: c}
-	start := time.Now()
-	if !b.add(l) {
-		_ = c.Close(websocket.StatusGoingAway, "the server is stopping")
-		return
-	}
-	defer b.remove(l)
-	err = h(b.ctx, l, r)
-	_ = c.CloseNow()
-	b.logEnd(l, r, time.Since(start), err)
-}
-
-// logEnd writes the access line.
-func (b *backend) logEnd(l *link, r *http.Request, open time.Duration, err error) {
-	end := ending{remote: r.RemoteAddr, path: r.URL.Path, code: websocket.CloseStatus(err), err: err}
-	level := slog.LevelInfo
-	attrs := []slog.Attr{
-		slog.String("remote", end.remote),
-		slog.String("path", end.path),
-		slog.String("subprotocol", l.Subprotocol()),
-		slog.Duration("duration", open.Round(time.Millisecond)),
-		slog.Int64("in_messages", l.inMessages.Load()),
-		slog.Int64("in_bytes", l.inBytes.Load()),
-		slog.Int64("out_messages", l.outMessages.Load()),
-		slog.Int64("out_bytes", l.outBytes.Load()),
-		slog.Int("code", int(end.code)),
-	}
-	var ce *websocket.CloseError
-	var v frame.Violation
-	if errors.As(err, &ce) && ce.Sent != nil {
-		attrs = append(attrs, slog.Int("sent_code", int(ce.Sent.Code)))
-	}
-	if errors.As(err, &v) || !errors.As(err, &ce) || ce.Received == nil {
-		level = slog.LevelWarn
-		if err != nil {
-			attrs = append(attrs, slog.String("error", err.Error()))
-		}
-	}
-	b.log.LogAttrs(b.ctx, level, "connection", attrs...)
-	if b.ended != nil {
-		b.ended(end)
+	a := &answer{ResponseWriter: w}
+	b.sessions.ServeHTTP(a, r)
+	if a.status != 0 {
+		b.log.Warn("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", a.status, "error", strings.TrimSpace(a.text))
 	}
 }
 
-func (b *backend) add(l *link) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.stopping {
-		return false
-	}
-	b.links[l] = struct{}{}
-	b.wg.Add(1)
-	return true
+// answer notes the answer to a request that became no session.
+type answer struct {
+	http.ResponseWriter
+	status int
+	text   string
 }
 
-func (b *backend) remove(l *link) {
-	b.mu.Lock()
-	delete(b.links, l)
-	b.mu.Unlock()
-	b.wg.Done()
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.text += string(p)
+	return a.ResponseWriter.Write(p)
+}
+
+// Unwrap lets the connection be taken over.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// upgrade finds the handler of a path.
+func (b *backend) upgrade(_ http.ResponseWriter, r *http.Request) (server.Handler, *server.Options) {
+	c := &connection{b: b, remote: r.RemoteAddr, path: r.URL.Path, begun: time.Now()}
+	o := &server.Options{AcceptOptions: b.accept, IdleTimeout: -1}
+	o.Backlog.Hard = -1 // who does not take answers is asked nothing more, see echo
+	switch {
+	case c.path == "/broadcast":
+		m := &member{c}
+		o.Backlog.Hard = roomBacklog(b.accept.MaxMessageSize)
+		o.RequestFilter = func(*http.Request) any { return m }
+		return m, o
+	case c.path == "/ticks":
+		every, _ := tickInterval(r)
+		return &ticker{connection: c, every: every}, o
+	case b.exec != "":
+		return newProgram(c, r), o
+	}
+	return &echo{c}, o
 }
 
 // stop closes every connection with 1001 and waits for their handlers, grace
-// at the longest.
+// at the longest. They are not all closed at once, so that clients do not come
+// back all at once. Those who come meanwhile are answered 503.
 func (b *backend) stop(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	b.mu.Lock()
-	b.stopping = true
-	links := make([]*link, 0, len(b.links))
-	for l := range b.links {
-		links = append(links, l)
-	}
-	b.mu.Unlock()
-	if b.http != nil {
-		go b.http.Shutdown(ctx) //nolint:errcheck // bounded by ctx
-	}
-	for _, l := range links {
-		go l.Close(websocket.StatusGoingAway, "the server is stopping") //nolint:errcheck // the handler sees it
-	}
-	done := make(chan struct{})
-	go func() {
-		b.wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		for _, l := range links {
-			_ = l.CloseNow()
-		}
-		b.cancel()
-		select {
-		case <-done:
-		case <-time.After(time.Second):
-		}
-	}
+	defer context.AfterFunc(ctx, b.cancel)()
+	_, _ = b.sessions.Shutdown(ctx, &server.Drain{Over: grace / 10, Reason: "the server is stopping"})
 	b.cancel()
 	if b.http != nil {
+		// It would wait for browsers that have connected in advance.
+		soon, cancel := context.WithTimeout(ctx, grace/10)
+		defer cancel()
+		_ = b.http.Shutdown(soon)
 		_ = b.http.Close()
 	}
 }

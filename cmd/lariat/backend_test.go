@@ -3,22 +3,27 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/server"
 )
 
-func startBackend(t *testing.T) (*backend, string) {
+// startBackend starts a server that tells ended of each connection's end.
+func startBackend(t *testing.T, ended func(ending)) (*backend, string) {
 	t.Helper()
 	b := newBackend(t.Context(), websocket.AcceptOptions{}, slog.New(slog.DiscardHandler))
+	b.ended = ended
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +42,7 @@ func rawClient(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	r, err := upgradeByHand(c, addr)
+	r, err := upgradeByHand(c, addr, "/echo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,7 @@ func rawClient(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 
 // A client that never answers the close frame does not keep the server.
 func TestStopIsBounded(t *testing.T) {
-	b, addr := startBackend(t)
+	b, addr := startBackend(t, nil)
 	_, r := rawClient(t, addr)
 	start := time.Now()
 	b.stop(50 * time.Millisecond)
@@ -59,37 +64,90 @@ func TestStopIsBounded(t *testing.T) {
 	if _, err := io.Copy(io.Discard, r); err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("the connection is not closed: %v", err)
 	}
-	if b.add(&link{}) {
-		t.Error("a connection was taken after the end")
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, httptest.NewRequest("GET", "/echo", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a request after the end was answered %d", w.Code)
 	}
 }
 
-// A member of the hub that takes nothing is dropped, and the others go on.
-func TestHubDropsTheSlow(t *testing.T) {
-	h := newHub()
-	slow, quick := h.join(), h.join()
-	p, err := websocket.NewPrepared(websocket.MessageText, []byte("x"))
+// A member of the room that takes nothing is dropped, and the others go on.
+func TestRoomDropsTheSlow(t *testing.T) {
+	gone := make(chan ending, 3)
+	b, addr := startBackend(t, func(e ending) { gone <- e })
+	defer b.stop(time.Second)
+	slow, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range hubQueue + 1 {
-		h.send(relayed{p, 1})
-		<-quick.queue
+	defer slow.Close()
+	_ = slow.(*net.TCPConn).SetReadBuffer(4 << 10)
+	if _, err := upgradeByHand(slow, addr, "/broadcast"); err != nil {
+		t.Fatal(err)
 	}
-	select {
-	case <-slow.slow:
-	default:
-		t.Error("the slow member was not dropped")
+	c, err := websocket.Dial(t.Context(), "ws://"+addr+"/broadcast", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	select {
-	case <-quick.slow:
-		t.Error("the quick member was dropped")
-	default:
+	defer c.CloseNow()
+	message := make([]byte, 1<<20)
+	for b.room.Len() > 1 {
+		if err := c.Write(t.Context(), websocket.MessageBinary, message); err != nil {
+			t.Fatal(err)
+		}
+		if _, p, err := c.Read(t.Context()); err != nil || len(p) != len(message) {
+			t.Fatalf("%d bytes, %v", len(p), err)
+		}
 	}
-	h.leave(slow)
-	h.leave(quick)
-	if len(h.members) != 0 {
-		t.Errorf("%d members are left", len(h.members))
+	if e := <-gone; e.remote != slow.LocalAddr().String() || !errors.Is(e.err, server.ErrSlowPeer) {
+		t.Errorf("%s ended with %v", e.remote, e.err)
+	}
+}
+
+// A client that sends and does not read has to wait: the echo of what it sends
+// does not heap up, and nothing is lost.
+func TestEchoWaits(t *testing.T) {
+	b, addr := startBackend(t, nil)
+	defer b.stop(time.Second)
+	c, err := websocket.Dial(t.Context(), "ws://"+addr+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	const messages, size = 400, 128 << 10
+	written := make(chan error, 1)
+	var progress atomic.Int64
+	go func() {
+		message := make([]byte, size)
+		for i := range messages {
+			message[0] = byte(i)
+			if err := c.Write(t.Context(), websocket.MessageBinary, message); err != nil {
+				written <- err
+				return
+			}
+			progress.Add(1)
+		}
+		written <- nil
+	}()
+	// It comes to a halt: the socket buffers of both sides are full.
+	for last, same := int64(-1), 0; same < 20; {
+		<-time.After(5 * time.Millisecond)
+		if n := progress.Load(); n == last {
+			same++
+		} else {
+			last, same = n, 0
+		}
+	}
+	if progress.Load() == messages {
+		t.Error("everything was taken though nothing was read")
+	}
+	for i := range messages {
+		if _, p, err := c.Read(t.Context()); err != nil || len(p) != size || p[0] != byte(i) {
+			t.Fatalf("echo %d: %d bytes, %v", i, len(p), err)
+		}
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -63,6 +63,7 @@ func demoSteps() []step {
 		{"broadcast", (*demo).broadcast},
 		{"bad client", (*demo).badClient},
 		{"closing handshake", (*demo).closing},
+		{"idle", (*demo).idle},
 	}
 }
 

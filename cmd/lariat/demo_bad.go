@@ -22,7 +22,7 @@ func (d *demo) badClient(ctx context.Context) (string, error) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 
-	r, err := upgradeByHand(c, d.addr)
+	r, err := upgradeByHand(c, d.addr, "/echo")
 	if err != nil {
 		return "", err
 	}
@@ -48,9 +48,9 @@ func (d *demo) badClient(ctx context.Context) (string, error) {
 }
 
 // upgradeByHand does the opening handshake without the library's client.
-func upgradeByHand(c net.Conn, host string) (*bufio.Reader, error) {
-	_, err := fmt.Fprintf(c, "GET /echo HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", host)
+func upgradeByHand(c net.Conn, host, path string) (*bufio.Reader, error) {
+	_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, host)
 	if err != nil {
 		return nil, err
 	}

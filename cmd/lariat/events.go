@@ -170,6 +170,21 @@ type problemEvent struct {
 	Error  string `json:"error" doc:"what went wrong: a failed TLS handshake, a program of --exec that cannot be started"`
 }
 
+type statsEvent struct {
+	head
+	Level       string           `json:"level" doc:"INFO"`
+	Sessions    int64            `json:"sessions" doc:"connections that are open"`
+	Idle        int64            `json:"idle" doc:"of them, those from which nothing came of late"`
+	Opened      int64            `json:"opened" doc:"connections since the start"`
+	Refused     int64            `json:"refused" doc:"requests answered 503: too many connections, or the server is stopping"`
+	InMessages  int64            `json:"in_messages" doc:"messages received"`
+	InBytes     int64            `json:"in_bytes" doc:"bytes received, with everything around the messages"`
+	OutMessages int64            `json:"out_messages" doc:"messages sent"`
+	OutBytes    int64            `json:"out_bytes" doc:"bytes sent, with everything around the messages"`
+	Dropped     int64            `json:"dropped" doc:"messages not sent because a client took too little"`
+	Ended       map[string]int64 `json:"ended,omitempty" doc:"how many connections ended, by reason"`
+}
+
 // schema is every event, with the commands that print it.
 func schema() []struct {
 	name, by, doc string
@@ -192,6 +207,7 @@ func schema() []struct {
 		{"step", "demo", "one step was done", stepEvent{}},
 		{"listening", "serve, demo --open", "the server is ready", listeningEvent{}},
 		{"connection", "serve", "a connection has ended", connectionEvent{}},
+		{"stats", "serve", "the sums so far, asked for by SIGUSR1", statsEvent{}},
 		{"refused", "serve", "an opening handshake was refused", refusedEvent{}},
 		{"problem", "serve", "something else went wrong", problemEvent{}},
 		{"error", "all", "the last event of a run that fails", errorEvent{}},

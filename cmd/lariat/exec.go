@@ -10,63 +10,172 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/server"
 )
 
 const (
 	execLine  = 1 << 20          // longest line of a process, in bytes
+	execQueue = 64 << 10         // lines that wait for a process, in bytes
 	execGrace = 2 * time.Second  // for a process to end after its input has
 	execStall = 30 * time.Second // for a process to take a line
 )
 
-// runProcess gives a connection a process of its own. Messages become lines of
+// program is a connection with a process of its own. Messages become lines of
 // its input, its lines become text messages, or binary ones where they are not
 // UTF-8. The end of the one is the end of the other.
-func (b *backend) runProcess(ctx context.Context, l *link, r *http.Request) error {
-	p, err := startProcess(b.exec, r, l.Subprotocol())
-	if err != nil {
-		b.log.Error("problem", "remote", r.RemoteAddr, "error", err.Error())
-		_ = l.Close(websocket.StatusInternalError, "the program cannot be started")
-		return err
-	}
-	defer context.AfterFunc(ctx, p.kill)()
-	toPeer := make(chan error, 1)
-	go func() { toPeer <- p.send(ctx, l) }()
-	toProcess := make(chan error, 1)
-	go func() { toProcess <- p.feed(ctx, l) }()
+type program struct {
+	*connection
+	env      []string
+	p        *process
+	relieved chan struct{} // the client has taken what it was sent
+	over     chan struct{} // closed by Terminate
+	served   chan struct{} // closed when serve has ended
+	release  func() bool   // of the context that kills the process
 
-	select {
-	case err = <-toProcess: // the connection has ended
-		p.end(toPeer)
-	case failed := <-toPeer: // the process has closed its output
-		code, reason := p.verdict(failed)
-		go l.Close(code, reason) //nolint:errcheck // feed sees it
-		err = <-toProcess
-		_ = p.in.Close()
-		_ = p.read.Close()
+	mu      sync.Mutex
+	input   []byte // lines for the process
+	feeding bool   // somebody writes them
+}
+
+func newProgram(c *connection, r *http.Request) *program {
+	return &program{
+		connection: c,
+		env: []string{
+			"LARIAT_REMOTE=" + r.RemoteAddr,
+			"LARIAT_PATH=" + r.URL.Path,
+			"LARIAT_QUERY=" + r.URL.RawQuery,
+		},
+		relieved: make(chan struct{}, 1),
+		over:     make(chan struct{}),
+		served:   make(chan struct{}),
 	}
-	return err
+}
+
+// Init starts the process.
+func (c *program) Init(s *server.Session) {
+	p, err := startProcess(c.b.exec, append(c.env, "LARIAT_SUBPROTOCOL="+s.Subprotocol()))
+	if err != nil {
+		c.b.log.Error("problem", "remote", c.remote, "error", err.Error())
+		_ = s.Close(websocket.StatusInternalError, "the program cannot be started")
+		return
+	}
+	c.p, c.release = p, context.AfterFunc(c.b.ctx, p.kill)
+	go c.serve(s)
+}
+
+// serve sends the lines of the process, and ends the session when the process
+// has ended.
+func (c *program) serve(s *server.Session) {
+	defer close(c.served)
+	if err := c.send(s); !errors.Is(err, server.ErrOver) {
+		_ = s.Close(c.p.verdict(err))
+	}
+}
+
+// send sends the lines of the process until it closes its output.
+func (c *program) send(s *server.Session) error {
+	for {
+		line, err := c.p.line()
+		if err != nil && (err != io.EOF || len(line) == 0) {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		send := s.TextBytes
+		if !utf8.Valid(line) {
+			send = s.Binary
+		}
+		if err := c.sent(len(line), send(line)); err != nil {
+			return err
+		}
+		for s.Congested() {
+			select {
+			case <-c.relieved:
+			case <-c.over:
+				return server.ErrOver
+			}
+		}
+	}
+}
+
+// Relieved lets send go on.
+func (c *program) Relieved(*server.Session) {
+	select {
+	case c.relieved <- struct{}{}:
+	default:
+	}
+}
+
+// Message leaves a line to feed. While too many wait, nothing more is read.
+func (c *program) Message(s *server.Session, m websocket.Message) {
+	c.connection.Message(s, m)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.input = append(append(c.input, m.Data...), '\n')
+	if len(c.input) > execQueue {
+		s.SetActive(false)
+	}
+	if !c.feeding {
+		c.feeding = true
+		go c.feed(s)
+	}
+}
+
+// feed writes lines to the process until none is left. The callbacks do not
+// wait for it: what the process says is still sent.
+func (c *program) feed(s *server.Session) {
+	for {
+		c.mu.Lock()
+		lines := c.input
+		c.input = nil
+		c.feeding = len(lines) > 0
+		if len(lines) > execQueue {
+			s.SetActive(true)
+		}
+		c.mu.Unlock()
+		if len(lines) == 0 {
+			return
+		}
+		// A process that has closed its input may still write: go on until it
+		// ends. One that takes nothing is stuck.
+		_ = c.p.in.SetWriteDeadline(time.Now().Add(execStall))
+		if _, err := c.p.in.Write(lines); errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = s.Close(websocket.StatusInternalError, "the program does not read its input")
+			return
+		}
+	}
+}
+
+// Terminate ends the process.
+func (c *program) Terminate(s *server.Session, r server.Reason) {
+	if c.p != nil {
+		close(c.over)
+		c.p.end()
+		<-c.served
+		c.release()
+	}
+	c.connection.Terminate(s, r)
 }
 
 // process is a program that runs for a connection.
 type process struct {
-	cmd  *exec.Cmd
-	in   *os.File
-	out  *bufio.Reader
-	read *os.File // the end of the pipe that out reads
+	cmd    *exec.Cmd
+	in     *os.File
+	out    *bufio.Reader
+	read   *os.File      // the end of the pipe that out reads
+	exited chan struct{} // closed when it has ended, with err
+	err    error
 }
 
-func startProcess(command string, r *http.Request, subprotocol string) (*process, error) {
+func startProcess(command string, env []string) (*process, error) {
 	cmd := shell(command)
-	cmd.Env = append(os.Environ(),
-		"LARIAT_REMOTE="+r.RemoteAddr,
-		"LARIAT_PATH="+r.URL.Path,
-		"LARIAT_QUERY="+r.URL.RawQuery,
-		"LARIAT_SUBPROTOCOL="+subprotocol,
-	)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	// Pipes of our own: those of exec.Cmd are closed by Wait, also when lines
 	// are left in them, and have no deadlines.
@@ -87,45 +196,12 @@ func startProcess(command string, r *http.Request, subprotocol string) (*process
 		_ = read.Close()
 		return nil, err
 	}
-	return &process{cmd: cmd, in: in, out: bufio.NewReader(read), read: read}, nil
-}
-
-// feed writes messages to the process until the connection ends.
-func (p *process) feed(ctx context.Context, l *link) error {
-	var buf []byte
-	for {
-		var err error
-		if _, buf, err = l.read(ctx, buf); err != nil {
-			return err
-		}
-		// A process that has closed its input may still write: go on until it
-		// ends. One that takes nothing is stuck.
-		_ = p.in.SetWriteDeadline(time.Now().Add(execStall))
-		if _, err := p.in.Write(append(buf, '\n')); errors.Is(err, os.ErrDeadlineExceeded) {
-			_ = l.Close(websocket.StatusInternalError, "the program does not read its input")
-			return err
-		}
-	}
-}
-
-// send sends the lines of the process until it closes its output.
-func (p *process) send(ctx context.Context, l *link) error {
-	for {
-		line, err := p.line()
-		if err != nil && (err != io.EOF || len(line) == 0) {
-			if err == io.EOF {
-				return nil
-			}
-			return err
-		}
-		t := websocket.MessageText
-		if !utf8.Valid(line) {
-			t = websocket.MessageBinary
-		}
-		if err := l.write(ctx, t, line); err != nil {
-			return err
-		}
-	}
+	p := &process{cmd: cmd, in: in, out: bufio.NewReader(read), read: read, exited: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
 }
 
 var errLongLine = errors.New("a line of the program is longer than 1 MiB")
@@ -151,34 +227,33 @@ func (p *process) line() ([]byte, error) {
 func (p *process) verdict(failed error) (websocket.StatusCode, string) {
 	if failed != nil {
 		p.kill()
-		_ = p.cmd.Wait()
 		if errors.Is(failed, errLongLine) {
 			return websocket.StatusInternalError, failed.Error()
 		}
 		return websocket.StatusInternalError, "the program's output cannot be sent"
 	}
-	stop := time.AfterFunc(execGrace, p.kill)
-	defer stop.Stop()
-	err := p.cmd.Wait()
-	p.kill() // what it has left behind in its group
+	p.wait()
 	var exit *exec.ExitError
 	switch {
-	case err == nil:
+	case p.err == nil:
 		return websocket.StatusNormalClosure, "the program has ended"
-	case errors.As(err, &exit) && exit.Exited():
+	case errors.As(p.err, &exit) && exit.Exited():
 		return websocket.StatusInternalError, fmt.Sprintf("the program has ended with exit code %d", exit.ExitCode())
 	}
 	return websocket.StatusInternalError, "the program was killed"
 }
 
-// end ends the process: its input is closed, and after a while it is killed.
-// sending gives the result of send.
-func (p *process) end(sending <-chan error) {
-	_ = p.in.Close()
+// wait waits for the process to end, and after a while kills it.
+func (p *process) wait() {
 	stop := time.AfterFunc(execGrace, p.kill)
-	_ = p.cmd.Wait()
+	<-p.exited
 	stop.Stop()
 	p.kill() // what it has left behind in its group
+}
+
+// end ends the process, beginning with its input.
+func (p *process) end() {
+	_ = p.in.Close()
+	p.wait()
 	_ = p.read.Close()
-	<-sending
 }

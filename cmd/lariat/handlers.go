@@ -1,80 +1,93 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/server"
 )
 
-// read takes the next message into buf and counts it.
-func (l *link) read(ctx context.Context, buf []byte) (websocket.MessageType, []byte, error) {
-	t, p, err := l.Append(ctx, buf[:0])
-	if err == nil {
-		l.inMessages.Add(1)
-		l.inBytes.Add(int64(len(p)))
-	}
-	return t, p, err
+// connection is what the handlers of all paths have in common: it counts what
+// comes and goes, and logs it in the end.
+type connection struct {
+	b            *backend
+	remote, path string
+	begun        time.Time
+
+	inMessages, inBytes   int64
+	outMessages, outBytes atomic.Int64 // also by the other members of the room
 }
 
-// wrote counts a message that was sent.
-func (l *link) wrote(n int, err error) error {
+// Init does nothing.
+func (c *connection) Init(*server.Session) {}
+
+// Message counts a message, and forgets it.
+func (c *connection) Message(_ *server.Session, m websocket.Message) {
+	c.inMessages++
+	c.inBytes += int64(len(m.Data))
+}
+
+// Info does nothing.
+func (c *connection) Info(*server.Session, any) {}
+
+// Relieved reads on.
+func (c *connection) Relieved(s *server.Session) { s.SetActive(true) }
+
+// sent counts a message that was sent.
+func (c *connection) sent(n int, err error) error {
 	if err == nil {
-		l.outMessages.Add(1)
-		l.outBytes.Add(int64(n))
+		c.outMessages.Add(1)
+		c.outBytes.Add(int64(n))
 	}
 	return err
 }
 
-func (l *link) write(ctx context.Context, t websocket.MessageType, p []byte) error {
-	return l.wrote(len(p), l.Write(ctx, t, p))
-}
-
-// discard reads and forgets messages until the connection ends.
-func (l *link) discard(ctx context.Context) error {
-	var buf []byte
-	for {
-		var err error
-		if _, buf, err = l.read(ctx, buf); err != nil {
-			return err
-		}
+// Terminate writes the access line.
+func (c *connection) Terminate(s *server.Session, r server.Reason) {
+	end := ending{remote: c.remote, path: c.path, code: r.Close.Code, err: r.Close}
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("remote", end.remote),
+		slog.String("path", end.path),
+		slog.String("subprotocol", s.Subprotocol()),
+		slog.Duration("duration", time.Since(c.begun).Round(time.Millisecond)),
+		slog.Int64("in_messages", c.inMessages),
+		slog.Int64("in_bytes", c.inBytes),
+		slog.Int64("out_messages", c.outMessages.Load()),
+		slog.Int64("out_bytes", c.outBytes.Load()),
+		slog.Int("code", int(end.code)),
+	}
+	if r.Close.Sent != nil {
+		attrs = append(attrs, slog.Int("sent_code", int(r.Close.Sent.Code)))
+	}
+	var v frame.Violation
+	if errors.As(end.err, &v) || r.Close.Received == nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("error", end.err.Error()))
+	}
+	c.b.log.LogAttrs(c.b.ctx, level, "connection", attrs...)
+	if c.b.ended != nil {
+		c.b.ended(end)
 	}
 }
 
 // echo sends every message back.
-func echo(ctx context.Context, l *link, _ *http.Request) error {
-	var buf []byte
-	for {
-		t, p, err := l.read(ctx, buf)
-		if err != nil {
-			return err
-		}
-		if err := l.write(ctx, t, p); err != nil {
-			return l.reason(ctx, err)
-		}
-		if buf = p; cap(buf) > 1<<20 {
-			buf = nil // one large message is no reason to keep its memory
-		}
-	}
-}
+type echo struct{ *connection }
 
-// reason returns why the connection ended, after a write failed with err: what
-// reading says is more, for it knows the peer's close frame.
-func (l *link) reason(ctx context.Context, err error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	for {
-		_, _, e := l.Append(ctx, nil)
-		if e == nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return err
-		}
-		return e
+// Message answers. Nothing more is read from a client that does not take its
+// answers, until it has: so it has to wait, and nothing heaps up.
+func (c *echo) Message(s *server.Session, m websocket.Message) {
+	c.connection.Message(s, m)
+	_ = c.sent(len(m.Data), s.Send(websocket.Outgoing{Opcode: m.Type, Data: m.Data}))
+	if s.Congested() {
+		s.SetActive(false)
 	}
 }
 
@@ -85,7 +98,9 @@ const (
 	tickMax     = time.Hour
 )
 
-func tickInterval(s string) (time.Duration, error) {
+// tickInterval returns the pace that a request asks for.
+func tickInterval(r *http.Request) (time.Duration, error) {
+	s := r.URL.Query().Get("every")
 	if s == "" {
 		return tickDefault, nil
 	}
@@ -96,110 +111,74 @@ func tickInterval(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// ticks sends the number and the time of each tick.
-func ticks(ctx context.Context, l *link, every time.Duration) error {
-	done := make(chan error, 1)
-	go func() { done <- l.discard(ctx) }()
-	t := time.NewTicker(every)
-	defer t.Stop()
-	for n := 1; ; n++ {
-		select {
-		case err := <-done:
-			return err
-		case now := <-t.C:
-			text := fmt.Sprintf("tick %d %s", n, now.UTC().Format(time.RFC3339Nano))
-			if err := l.write(ctx, websocket.MessageText, []byte(text)); err != nil {
-				return <-done
-			}
-		}
+// ticker sends the number and the time of each tick.
+type ticker struct {
+	*connection
+	every time.Duration
+	timer *time.Timer
+	due   time.Time
+	n     int
+}
+
+// Init winds the clock.
+func (c *ticker) Init(s *server.Session) {
+	c.due = time.Now().Add(c.every)
+	c.timer = time.AfterFunc(c.every, func() { _ = s.Post(nil) })
+}
+
+// Info ticks. A client that takes too little misses some.
+func (c *ticker) Info(s *server.Session, _ any) {
+	now := time.Now()
+	if !s.Congested() {
+		c.n++
+		text := fmt.Sprintf("tick %d %s", c.n, now.UTC().Format(time.RFC3339Nano))
+		_ = c.sent(len(text), s.Text(text))
 	}
+	c.due = c.due.Add(now.Sub(c.due).Truncate(c.every) + c.every)
+	c.timer.Reset(time.Until(c.due))
 }
 
-// hubQueue is how many messages may wait for a member of the hub before it is
-// dropped as too slow.
-const hubQueue = 256
-
-// hub relays messages to all its members.
-type hub struct {
-	mu      sync.Mutex
-	members map[*member]struct{}
+// Terminate stops the clock.
+func (c *ticker) Terminate(s *server.Session, r server.Reason) {
+	c.timer.Stop()
+	c.connection.Terminate(s, r)
 }
 
-type member struct {
-	queue chan relayed
-	slow  chan struct{} // closed when the queue was full
+// room is everyone on /broadcast.
+type room struct {
+	server.Group
+	mu sync.Mutex // so that all hear everything in the same order
 }
 
-// relayed is a message that is built once for all members.
-type relayed struct {
-	message *websocket.Prepared
-	size    int
-}
-
-func newHub() *hub { return &hub{members: make(map[*member]struct{})} }
-
-func (h *hub) join() *member {
-	m := &member{queue: make(chan relayed, hubQueue), slow: make(chan struct{})}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.members[m] = struct{}{}
-	return m
-}
-
-func (h *hub) leave(m *member) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.members, m)
-}
-
-// send gives a message to all members, in the same order to each.
-func (h *hub) send(r relayed) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for m := range h.members {
-		select {
-		case m.queue <- r:
-		default:
-			delete(h.members, m)
-			close(m.slow)
-		}
+// roomBacklog is what a member may owe, in bytes, before it is dropped as too
+// slow: four of the largest messages.
+func roomBacklog(maxMessage int64) int {
+	if maxMessage == 0 {
+		maxMessage = websocket.DefaultMaxMessageSize
 	}
+	return int(4 * maxMessage)
 }
 
-// broadcast relays what it reads to everyone on the same path, the sender
-// included.
-func (b *backend) broadcast(ctx context.Context, l *link, _ *http.Request) error {
-	m := b.hub.join()
-	defer b.hub.leave(m)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go deliver(ctx, l, m)
-	for {
-		t, p, err := l.read(ctx, nil)
-		if err != nil {
-			return err
-		}
-		prepared, err := websocket.NewPrepared(t, p)
-		if err != nil {
-			return err
-		}
-		b.hub.send(relayed{prepared, len(p)})
+// member relays what it says to everyone in the room, itself included.
+type member struct{ *connection }
+
+// Init enters the room.
+func (c *member) Init(s *server.Session) { c.b.room.Add(s) }
+
+// Message relays. Nobody waits for a slow member; one that does not hear what
+// it says itself has to wait before it says more.
+func (c *member) Message(s *server.Session, m websocket.Message) {
+	c.connection.Message(s, m)
+	p, err := websocket.NewPrepared(m.Type, m.Data)
+	if err != nil {
+		return // never: it was received
 	}
-}
-
-// deliver sends a member what waits for it.
-func deliver(ctx context.Context, l *link, m *member) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-m.slow:
-			_ = l.Close(websocket.StatusPolicyViolation, fmt.Sprintf("too slow: %d messages are waiting", hubQueue))
-			return
-		case r := <-m.queue:
-			if l.wrote(r.size, l.WritePrepared(ctx, r.message)) != nil {
-				return // the reader sees why
-			}
-		}
+	c.b.room.mu.Lock()
+	for to := range c.b.room.Range() {
+		_ = to.Request().(*member).sent(len(m.Data), to.SendPrepared(p))
+	}
+	c.b.room.mu.Unlock()
+	if s.Congested() {
+		s.SetActive(false)
 	}
 }

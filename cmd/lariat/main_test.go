@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"code":    codeCommand,
 			"start":   startCommand,
 			"end":     endCommand,
+			"send":    sendCommand,
 			"waitlog": waitLogCommand,
 			"ndjson":  ndjsonCommand,
 		},
@@ -172,15 +173,26 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	running(ts)[name] = b
 }
 
-// end NAME SIGNAL CODE sends a signal to what start has started and demands
-// its exit code.
-func endCommand(ts *testscript.TestScript, neg bool, args []string) {
+// send NAME SIGNAL sends a signal to what start has started.
+func sendCommand(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt}
-	if neg || len(args) != 3 || signals[args[1]] == nil || running(ts)[args[0]] == nil {
+	for _, s := range statsSignals() {
+		signals["USR1"] = s
+	}
+	if neg || len(args) != 2 || signals[args[1]] == nil || running(ts)[args[0]] == nil {
+		ts.Fatalf("usage: send name TERM|INT|USR1")
+	}
+	ts.Check(running(ts)[args[0]].cmd.Process.Signal(signals[args[1]]))
+}
+
+// end NAME SIGNAL CODE sends a signal to what start has started and demands
+// its exit code, -1 when the signal ended it.
+func endCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
 		ts.Fatalf("usage: end name TERM|INT code")
 	}
+	sendCommand(ts, false, args[:2])
 	b := running(ts)[args[0]]
-	ts.Check(b.cmd.Process.Signal(signals[args[1]]))
 	err := <-b.waiting
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

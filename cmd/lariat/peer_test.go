@@ -14,8 +14,16 @@ import (
 )
 
 // peerMain is a server that does what no good one does. Its argument says
-// what; it prints its address and serves until it is killed.
+// what; it prints its address and serves until it is killed. With dial and an
+// address it is a client that never answers.
 func peerMain() {
+	if os.Args[1] == "dial" {
+		if err := dialMute(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -95,6 +103,27 @@ func misbehave(c net.Conn, how string) error {
 		_, err = r.Read(make([]byte, 1<<10))
 		return err
 	}
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+// dialMute connects and says what comes, until the end.
+func dialMute(addr string) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := upgradeByHand(c, addr, "/echo")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("connected to ws://%s/\n", addr)
+	code, err := readClose(r)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("heard %d\n", code)
 	_, err = io.Copy(io.Discard, r)
 	return err
 }

@@ -51,8 +51,13 @@ With --exec every connection to /, /echo or /exec gets a process of its own:
 its lines become text messages, and messages become lines of its input. It ends
 with the connection, and its exit closes the connection.
 
-Each connection gives one line of log on standard error when it ends. SIGTERM
-and Ctrl-C close all connections with 1001 and wait for them.`,
+Each connection gives one line of log on standard error when it ends. SIGUSR1,
+where there is one, gives a line with the sums of all connections so far.
+
+SIGTERM and Ctrl-C drain the server: who comes now is answered 503, and all
+connections are closed with 1001, spread over a tenth of --grace, after what
+they sent before was answered. Those that are left when --grace is over are
+dropped. A second Ctrl-C ends at once.`,
 		Example: `  # on http://localhost:8080/ for browsers, ws://localhost:8080/ for clients
   lariat serve
 
@@ -114,6 +119,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	b := newBackend(ctx, o, a.printer.logger())
 	b.exec = f.exec
+	defer b.statsOnSignal()()
 	l, err := a.listen(f)
 	if err != nil {
 		return err

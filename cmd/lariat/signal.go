@@ -22,10 +22,11 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-ch:
+			signal.Stop(ch) // the next one is not ours
 			cancel(&signalError{s})
 		case <-ctx.Done():
+			signal.Stop(ch)
 		}
-		signal.Stop(ch)
 	}()
 	return ctx, func() { cancel(context.Canceled) }
 }

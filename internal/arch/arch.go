@@ -200,6 +200,7 @@ func shellRules() []Rule {
 			"frame":                  "decode shows frames and violations",
 			"handshake":              "exit codes tell refusals apart",
 			"protocol":               "decode runs the state machine",
+			"server":                 "serve and demo are made of its sessions",
 			"log":                    "the type of http.Server's ErrorLog",
 			"github.com/spf13/cobra": "commands, flags, help and completion",
 			"github.com/spf13/pflag": "cobra's flags",
