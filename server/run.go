@@ -214,10 +214,12 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 }
 
 // mayRead reports whether anybody is interested in what comes. One who stopped
-// reading still wants to see the peer's close frame when his own was sent.
+// reading still wants to see the peer's close frame when his own was sent, and
+// the end when a write has failed.
 func (s *Session) mayRead() bool {
 	m := s.mode.Load()
-	return s.phase == phaseOpen && m&(modeEnding|modeDetached) == 0 && m&(modePaused|modeClosing) != modePaused
+	return s.phase == phaseOpen && m&(modeEnding|modeDetached) == 0 &&
+		(m&modePaused == 0 || m&(modeClosing|modeBroken) != 0)
 }
 
 // place returns the memory to read into: the worker's buffer, or the place of
@@ -273,10 +275,18 @@ func (s *Session) goesOn(m uint32) bool {
 	return s.mayRead()
 }
 
+// deaf reports whether the handler is told of the end only: what comes has
+// crossed our close frame, or came after a handler stopped reading whose peer
+// takes no more.
+func (s *Session) deaf() bool {
+	m := s.mode.Load()
+	return m&modeClosing != 0 || m&(modePaused|modeBroken) == modePaused|modeBroken
+}
+
 // deliver gives a whole message to the handler.
 func (s *Session) deliver(t websocket.MessageType, data []byte) {
-	if s.mode.Load()&modeClosing != 0 {
-		return // it crossed our close frame
+	if s.deaf() {
+		return
 	}
 	s.conf.srv.counters.message(s.shard)
 	s.h.Message(s, message(t, data))
@@ -303,7 +313,7 @@ func (s *Session) control(ev *protocol.Event) {
 	}
 	s.refill()
 	ch, _ := s.h.(ControlHandler)
-	if s.mode.Load()&modeClosing != 0 {
+	if s.deaf() {
 		ch = nil
 	}
 	if ev.Kind == protocol.EventPong {
