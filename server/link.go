@@ -24,7 +24,7 @@ type link interface {
 	write(p, tail []byte) (n int, err error)
 
 	pending() int    // what write has taken and the kernel has not
-	flush()          // goes on with what write has taken and the kernel has not
+	flush() error    // goes on with what write has taken and the kernel has not
 	closeWrite()     // ends our direction
 	abort()          // ends both directions; the link is still to be closed
 	close(hard bool) // lets go; a hard one says no goodbye
@@ -46,7 +46,7 @@ type noLink struct{}
 func (noLink) read([]byte) ([]byte, bool, error)         { return nil, false, net.ErrClosed }
 func (noLink) write(_, _ []byte) (int, error)            { return 0, net.ErrClosed }
 func (noLink) pending() int                              { return 0 }
-func (noLink) flush()                                    {}
+func (noLink) flush() error                              { return nil }
 func (noLink) closeWrite()                               {}
 func (noLink) abort()                                    {}
 func (noLink) close(bool)                                {}
@@ -98,7 +98,7 @@ func (l *tcpLink) read(into []byte) ([]byte, bool, error) {
 
 func (l *tcpLink) write(p, tail []byte) (int, error) { return l.desc.Write(p, tail) }
 func (l *tcpLink) pending() int                      { return 0 }
-func (l *tcpLink) flush()                            {}
+func (l *tcpLink) flush() error                      { return nil }
 func (l *tcpLink) closeWrite()                       { l.desc.CloseWrite() }
 func (l *tcpLink) abort()                            { l.desc.Abort() }
 func (l *tcpLink) close(bool)                        { l.desc.Close() }
@@ -183,8 +183,8 @@ const maxRecord = 16 << 10
 // write gives crypto/tls no more than the kernel takes, and a record: it can't
 // go back on what it was given.
 func (l *tlsLink) write(p, tail []byte) (n int, err error) {
-	if l.flush(); l.inner.Pending() > 0 {
-		return 0, nil
+	if err := l.flush(); err != nil || l.inner.Pending() > 0 {
+		return 0, err
 	}
 	for _, b := range [2][]byte{p, tail} {
 		for len(b) > 0 {
@@ -202,7 +202,7 @@ func (l *tlsLink) write(p, tail []byte) (n int, err error) {
 }
 
 func (l *tlsLink) pending() int         { return l.inner.Pending() }
-func (l *tlsLink) flush()               { l.inner.Flush() } // an error comes again with the next write
+func (l *tlsLink) flush() error         { return l.inner.Flush() }
 func (l *tlsLink) closeWrite()          { l.conn.CloseWrite(); l.s.desc.CloseWrite() }
 func (l *tlsLink) abort()               { l.s.desc.Abort() }
 func (l *tlsLink) wake()                { l.s.desc.Wake() }

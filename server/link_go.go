@@ -165,7 +165,11 @@ func (l *goLink) send(chunk []byte) {
 	l.s.kick(evWrite)
 }
 
-func (l *goLink) flush() {}
+func (l *goLink) flush() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.werr
+}
 
 func (l *goLink) pending() int {
 	l.mu.Lock()
