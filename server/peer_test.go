@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -129,4 +130,13 @@ func serveOne(t testing.TB, engine string, o *server.Options, f funcs) *one {
 	}
 	v.host = serve(t, engine, o, func() server.Handler { return &f })
 	return v
+}
+
+// cleanUp ends all sessions, by force.
+func (h *host) cleanUp() {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.Shutdown(ctx, nil)
+	until(h.t, "all sessions are gone", func() bool { return h.Stats().Sessions == 0 })
 }
