@@ -90,6 +90,11 @@ func TestRoomDropsTheSlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for b.room.Len() < 2 { // Init comes after the answer
+		<-tick.C
+	}
 	message := make([]byte, 1<<20)
 	for b.room.Len() > 1 {
 		if err := c.Write(t.Context(), websocket.MessageBinary, message); err != nil {
