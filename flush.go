@@ -265,9 +265,10 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 		if err := contextError(ctx, "write"); err != nil {
 			return n, err
 		}
+		before := stream.Unsent(c.s)
 		m, err := c.s.Write(p[n:min(n+writeChunk, len(p))])
 		n += m
-		if err == nil || stream.IsTimeout(err) && m >= progress {
+		if err == nil || stream.IsTimeout(err) && m+before-stream.Unsent(c.s) >= progress {
 			continue
 		}
 		if stream.IsTimeout(err) {

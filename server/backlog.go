@@ -125,7 +125,7 @@ func (s *Session) admit(m *item) (queued bool, err error) {
 		r.queue = &queue{}
 	}
 	r.queue.push(m.own())
-	s.conf.srv.counters.sent(s.shard, len(m.data))
+	s.unsaid++
 	return true, nil
 }
 

@@ -283,15 +283,17 @@ func (s *Session) countIdle(idle bool) {
 // held.
 func (s *Session) checkProgress(now int64) {
 	r := s.rare
-	switch {
-	case !s.blocked:
-	case r.taken-r.wrote < progress:
+	if !s.blocked || s.flushing {
+		return // or else it will be, and is looked at again
+	}
+	switch delivered := s.delivered(); {
+	case delivered-r.wrote < progress:
 		e := s.ending()
 		e.because(ReasonError, websocket.ErrWriteTimeout)
 		e.closing.Fail(websocket.ErrWriteTimeout)
 		s.cut(e)
 	default:
-		r.wrote = r.taken
+		r.wrote = delivered
 		r.writeAt = now + s.conf.writing.Milliseconds()
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/handshake"
@@ -23,10 +24,14 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	switch {
 	case s.over:
 		return nil, ErrOver
-	case !s.in.recv.AtRest() || s.in.part != nil && s.in.recv.InMessage():
+	case s.in == nil || !s.in.recv.AtRest() || s.in.part != nil && s.in.recv.InMessage():
 		return nil, ErrNotDetachable
 	}
 	s.write()
+	s.awaitWriter()
+	if s.over { // meanwhile
+		return nil, ErrOver
+	}
 	if s.owed() > 0 || s.flushing {
 		return nil, ErrNotDetachable
 	}
@@ -48,4 +53,26 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(bytes.Clone(s.in.input), s.in.kept, early)}
 	o := s.conf.conn
 	return a.Conn(protocol.RoleServer, &o), nil
+}
+
+// detachGrace is how long what was sent may take to leave, where another
+// goroutine writes it.
+const detachGrace = 100 * time.Millisecond
+
+// awaitWriter gives the writer of a goLink, which writes all there is where the
+// transport can't be asked what it takes, time to do so. s.mu is held, and
+// released meanwhile.
+func (s *Session) awaitWriter() {
+	l, ok := s.link.(*goLink)
+	if !ok || l.pending() == 0 {
+		return
+	}
+	grace := time.NewTimer(detachGrace)
+	defer grace.Stop()
+	for more := true; more && l.pending() > 0; {
+		s.mu.Unlock()
+		more = l.await(grace.C)
+		s.mu.Lock()
+		s.writable()
+	}
 }

@@ -96,14 +96,17 @@ func (s *Session) queueClose(e *ending, c protocol.Close) error {
 			break
 		}
 	}
-	if s.send == s.conf.plain {
-		// It is not ours alone, and a close frame changes it.
-		s.send = newPlainSender(&s.conf.conn)
-	}
-	out, err := s.send.AppendClose(bufpool.Grow(s.out, frame.MaxControlPayload+frame.MaxHeaderSize), c.Code, c.Reason)
-	s.out = out
+	var buf [frame.MaxControlPayload]byte
+	payload, err := frame.AppendClose(buf[:0], c.Code, c.Reason)
 	if err != nil {
 		return err
+	}
+	s.out = bufpool.Grow(s.out, frame.MaxControlPayload+frame.MaxHeaderSize)
+	if s.send == s.conf.plain {
+		// It is not ours alone, and would be changed.
+		s.out = frame.Append(s.out, frame.Header{Fin: true, Opcode: frame.OpClose}, payload)
+	} else {
+		s.out, _ = s.send.AppendControl(s.out, frame.OpClose, payload) // it was checked
 	}
 	e.closing.Sent(c)
 	s.over = true
@@ -225,6 +228,9 @@ func (s *Session) crashed(v any, stack []byte) {
 	s.conf.logger().Error("websocket: panic in a handler", slog.Any("panic", v), slog.String("stack", string(stack)))
 	if s.phase != phaseOpen {
 		return // it was Terminate
+	}
+	if s.in != nil {
+		s.countReceived(0) // also the message that made it panic
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -91,11 +91,15 @@ func (s *Session) wrote(head []byte, off, n int, err error) {
 	}
 	s.blocked = true
 	if t := s.conf.writing; t > 0 && r.writeAt == 0 {
-		r.wrote = r.taken
+		r.wrote = s.delivered()
 		r.writeAt = s.conf.srv.clock.now() + t.Milliseconds()
 		s.arm()
 	}
 }
+
+// delivered returns how many bytes the peer has taken, as far as that can be told.
+// s.mu is held, and nobody writes.
+func (s *Session) delivered() int64 { return s.rare.taken - int64(s.link.unsent()) }
 
 // writable goes on writing: the kernel takes more. s.mu is held.
 func (s *Session) writable() {

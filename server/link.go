@@ -24,6 +24,7 @@ type link interface {
 	write(p, tail []byte) (n int, err error)
 
 	pending() int    // what write has taken and the kernel has not
+	unsent() int     // what the kernel has taken and the peer has not
 	flush() error    // goes on with what write has taken and the kernel has not
 	closeWrite()     // ends our direction
 	abort()          // ends both directions; the link is still to be closed
@@ -46,6 +47,7 @@ type noLink struct{}
 func (noLink) read([]byte) ([]byte, bool, error)         { return nil, false, net.ErrClosed }
 func (noLink) write(_, _ []byte) (int, error)            { return 0, net.ErrClosed }
 func (noLink) pending() int                              { return 0 }
+func (noLink) unsent() int                               { return 0 }
 func (noLink) flush() error                              { return nil }
 func (noLink) closeWrite()                               {}
 func (noLink) abort()                                    {}
@@ -98,6 +100,7 @@ func (l *tcpLink) read(into []byte) ([]byte, bool, error) {
 
 func (l *tcpLink) write(p, tail []byte) (int, error) { return l.desc.Write(p, tail) }
 func (l *tcpLink) pending() int                      { return 0 }
+func (l *tcpLink) unsent() int                       { return l.desc.Unsent() }
 func (l *tcpLink) flush() error                      { return nil }
 func (l *tcpLink) closeWrite()                       { l.desc.CloseWrite() }
 func (l *tcpLink) abort()                            { l.desc.Abort() }
@@ -202,6 +205,7 @@ func (l *tlsLink) write(p, tail []byte) (n int, err error) {
 }
 
 func (l *tlsLink) pending() int         { return l.inner.Pending() }
+func (l *tlsLink) unsent() int          { return l.s.desc.Unsent() + l.inner.Pending() }
 func (l *tlsLink) flush() error         { return l.inner.Flush() }
 func (l *tlsLink) closeWrite()          { l.conn.CloseWrite(); l.s.desc.CloseWrite() }
 func (l *tlsLink) abort()               { l.s.desc.Abort() }

@@ -23,6 +23,7 @@ type goLink struct {
 	wanted  bool          // the session wants more
 	look    chan struct{} // tells the reader of a change
 	writing int           // bytes on their way in another goroutine
+	written chan struct{} // closed when they are, where somebody waits for that
 	werr    error
 	over    bool          // closed, or somebody else's
 	started bool          // the reader was started
@@ -72,7 +73,7 @@ func (l *goLink) serve() {
 func (l *goLink) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !l.wanted && !l.over {
+	for (!l.wanted || l.buf != nil) && !l.over { // it may have wanted while there was a read under way
 		l.mu.Unlock()
 		<-l.look
 		l.mu.Lock()
@@ -148,11 +149,12 @@ func (l *goLink) send(chunk []byte) {
 		if d := l.s.conf.writing; d > 0 {
 			l.t.SetWriteDeadline(time.Now().Add(d))
 		}
+		before := stream.Unsent(l.t)
 		var n int
 		n, err = l.t.Write(p[:min(len(p), writePiece)])
 		p = p[n:]
 		if stream.IsTimeout(err) {
-			if err = nil; n < progress {
+			if err = nil; n+before-stream.Unsent(l.t) < progress {
 				err = websocket.ErrWriteTimeout
 			}
 		}
@@ -161,6 +163,10 @@ func (l *goLink) send(chunk []byte) {
 	l.t.SetWriteDeadline(time.Time{})
 	l.mu.Lock()
 	l.writing, l.werr = 0, err
+	if l.written != nil {
+		close(l.written)
+		l.written = nil
+	}
 	l.mu.Unlock()
 	l.s.kick(evWrite)
 }
@@ -171,10 +177,30 @@ func (l *goLink) flush() error {
 	return l.werr
 }
 
+func (l *goLink) unsent() int { return stream.Unsent(l.t) + l.pending() }
+
 func (l *goLink) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.writing
+}
+
+// await waits until nothing is being written, or for c.
+func (l *goLink) await(c <-chan time.Time) bool {
+	l.mu.Lock()
+	if l.writing == 0 {
+		l.mu.Unlock()
+		return true
+	}
+	written := make(chan struct{})
+	l.written = written
+	l.mu.Unlock()
+	select {
+	case <-written:
+		return true
+	case <-c:
+		return false
+	}
 }
 
 func (l *goLink) closeWrite() {
@@ -218,7 +244,7 @@ func (l *goLink) detach() (websocket.Stream, []byte, error) {
 		return nil, nil, ErrNotDetachable
 	}
 	l.over = true
-	waits := l.started && l.lent == nil && l.buf == nil // the reader waits for the peer
+	waits := l.started && l.lent == nil && l.buf == nil && l.err == nil // the reader waits for the peer
 	l.tell()
 	l.mu.Unlock()
 	if waits {

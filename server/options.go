@@ -126,8 +126,8 @@ type config struct {
 	backlog   Backlog
 }
 
-func newConfig(srv *Server, o *Options) *config {
-	c := &config{
+func newConfig(srv *Server, o *Options) config {
+	c := config{
 		srv:       srv,
 		conn:      o.ConnOptions,
 		idle:      orDefault(o.IdleTimeout, DefaultIdleTimeout),
@@ -139,16 +139,9 @@ func newConfig(srv *Server, o *Options) *config {
 		mailbox:   orDefault(o.Mailbox, DefaultMailbox),
 		backlog:   o.Backlog,
 	}
-	if o.Trace == nil {
-		c.plain = newPlainSender(&o.ConnOptions)
-	}
 	c.backlog.Soft = orDefault(c.backlog.Soft, DefaultSoftBacklog)
 	c.backlog.Hard = orDefault(c.backlog.Hard, DefaultHardBacklog)
 	return c
-}
-
-func newPlainSender(o *websocket.ConnOptions) *protocol.Sender {
-	return protocol.NewSender(protocol.RoleServer, &protocol.Options{SkipUTF8: o.SkipUTF8})
 }
 
 func orDefault[T int | time.Duration](v, byDefault T) T {

@@ -173,13 +173,11 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 	case phaseOver:
 		return 0
 	}
-	if s.in.kept != nil && s.mayRead() {
-		kept := s.in.kept
-		s.in.kept = nil
-		s.feed(kept)
-		bufpool.Put(kept)
-	}
 	for taken := 0; s.mayRead(); {
+		if s.in.kept != nil { // also when reading was stopped, and went on meanwhile
+			s.feedKept()
+			continue
+		}
 		into, direct := s.place(w)
 		if into == nil && s.link.needsWorker() {
 			return evRead | ev&evHangUp
@@ -197,11 +195,11 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if !s.heard.Load() {
 			s.heard.Store(true)
 		}
-		s.conf.srv.counters.read(s.shard, len(b))
 		if direct && &b[0] == &into[0] {
 			s.in.part = s.in.part[:len(s.in.part)+len(b)]
 		}
 		s.feed(b)
+		s.countReceived(len(b))
 		if taken += len(b); !more && ev&evHangUp == 0 {
 			return 0
 		}
@@ -211,6 +209,22 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 	}
 	// Whoever makes reading possible again will say so.
 	return 0
+}
+
+// feedKept works through what was kept of an earlier read.
+func (s *Session) feedKept() {
+	kept := s.in.kept
+	s.in.kept = nil
+	defer bufpool.Put(kept) // also when a callback panics
+	s.feed(kept)
+	s.countReceived(0)
+}
+
+// countReceived adds n bytes, and the messages since the last call, to the
+// counters.
+func (s *Session) countReceived(n int) {
+	s.conf.srv.counters.received(s.shard, s.in.messages, n)
+	s.in.messages = 0
 }
 
 // mayRead reports whether anybody is interested in what comes. One who stopped
@@ -268,9 +282,13 @@ func (s *Session) feed(p []byte) {
 func (s *Session) goesOn(m uint32) bool {
 	if m&modeMaxSize != 0 {
 		s.setMode(0, modeMaxSize)
+		size := int64(0)
 		s.mu.Lock()
-		s.in.recv.SetMaxMessageSize(s.rare.maxSize)
+		if s.rare != nil { // else the default was set, and it is not needed any more
+			size = s.rare.maxSize
+		}
 		s.mu.Unlock()
+		s.in.recv.SetMaxMessageSize(size)
 	}
 	return s.mayRead()
 }
@@ -288,7 +306,7 @@ func (s *Session) deliver(t websocket.MessageType, data []byte) {
 	if s.deaf() {
 		return
 	}
-	s.conf.srv.counters.message(s.shard)
+	s.in.messages++
 	s.h.Message(s, message(t, data))
 }
 

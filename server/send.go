@@ -7,29 +7,31 @@ import (
 	"github.com/lariat-go/websocket/protocol"
 )
 
-// Text sends a text message. s must be UTF-8.
+// Text sends a text message, which must be UTF-8.
 //
 // The errors, here as in the methods that follow: [ErrOver] when a close frame
 // was sent or the session has ended, [ErrBackpressure] when the message was
-// dropped, and [frame.ErrInvalidUTF8]. A message sent in a callback leaves
-// after it.
+// dropped, [ErrSlowPeer] when it was too much and the session ends, both by the
+// [Policy], and [frame.ErrInvalidUTF8]. A message sent in a callback leaves
+// after it. Messages sent by one goroutine arrive in the order of its calls.
 func (s *Session) Text(text string) error {
 	p := append(bufpool.Get(len(text))[:0], text...)
-	err := s.sendOne(frame.OpText, p, false)
+	err := s.sendOne(frame.OpText, p)
 	bufpool.Put(p)
 	return err
 }
 
 // TextBytes sends a text message. p is copied, or written before the method
 // returns.
-func (s *Session) TextBytes(p []byte) error { return s.sendOne(frame.OpText, p, false) }
+func (s *Session) TextBytes(p []byte) error { return s.sendOne(frame.OpText, p) }
 
 // Binary sends a binary message. p is copied, or written before the method
 // returns.
-func (s *Session) Binary(p []byte) error { return s.sendOne(frame.OpBinary, p, false) }
+func (s *Session) Binary(p []byte) error { return s.sendOne(frame.OpBinary, p) }
 
 // Ping sends a ping with up to 125 bytes of payload. Its answer is seen by a
-// [ControlHandler].
+// [ControlHandler]. [ErrBackpressure] says that too much waits before it, and
+// [frame.ErrControlTooLong] that the payload is too long.
 func (s *Session) Ping(payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +81,8 @@ func (s *Session) sendItem(o *websocket.Outgoing) error {
 
 // SendKeyed sends a message that replaces the one of the same key, when that
 // still waits because the peer takes too little. So a slow peer sees the latest
-// value of each key, and not all of them. It does so under every Policy.
+// value of each key, and not all of them. It does so under every Policy. A key
+// is a value that can be compared, as a string; nil is none.
 func (s *Session) SendKeyed(key any, m websocket.Outgoing) error {
 	if err := m.Check(); err != nil {
 		return err
@@ -125,21 +128,27 @@ type item struct {
 	key      any
 }
 
-func (s *Session) sendOne(op frame.Opcode, p []byte, skip bool) error {
+func (s *Session) sendOne(op frame.Opcode, p []byte) (err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return ErrOver
+	switch {
+	case s.over:
+		err = ErrOver
+	case cap(s.out)-len(s.out) >= len(p)+frame.MaxHeaderSize && !s.blocked && s.gather.Load():
+		// In a callback, behind other answers: this is all.
+		s.unsaid++
+		s.out, err = s.send.AppendMessage(s.out, op, p)
+	default:
+		err = s.queueMessage(item{opcode: op, data: p})
+		s.flush()
 	}
-	err := s.queueMessage(item{opcode: op, data: p, skip: skip})
-	s.flush()
+	s.mu.Unlock()
 	return err
 }
 
 // Sizes in bytes.
 const (
 	gatherLimit = 64 << 10 // what is gathered beyond it is written before more is
-	gatherRoom  = 2 << 10  // borrowed for what is gathered first
+	gatherRoom  = 8 << 10  // borrowed for what is gathered first
 	copyLimit   = 32 << 10 // larger messages are written from where they are
 	pongRoom    = 1 << 10  // pongs queued while the peer takes nothing
 )
@@ -150,10 +159,10 @@ func (s *Session) queueMessage(m item) error {
 		if queued, err := s.admit(&m); queued || err != nil {
 			return err
 		}
-	} else if len(s.out) >= gatherLimit {
+	} else if len(s.out)+len(m.data)+frame.MaxHeaderSize > gatherLimit {
 		s.write()
 	}
-	s.conf.srv.counters.sent(s.shard, len(m.data))
+	s.unsaid++
 	return s.encode(&m)
 }
 
@@ -189,7 +198,11 @@ func (s *Session) encode(m *item) error {
 // room returns s.out with room for n bytes more.
 func (s *Session) room(n int) []byte {
 	if s.out == nil && s.gather.Load() {
-		n = max(n, gatherRoom) // more may follow
+		// More may follow, of the same size.
+		if n > gatherRoom/2 {
+			n = max(n, gatherLimit)
+		}
+		n = max(n, gatherRoom)
 	}
 	return bufpool.Grow(s.out, n)
 }

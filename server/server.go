@@ -33,6 +33,7 @@ type Server struct {
 	Logger *slog.Logger
 
 	upgrade  Upgrade
+	defaults Options
 	counters counters
 	clock    clock
 	shared   atomic.Pointer[config] // of the last session
@@ -44,6 +45,7 @@ type Server struct {
 	limit    int           // 0: not known yet; negative: none
 	poller   *poll.Poller  // nil: none at present
 	noPoller bool          // there can't be one
+	rest     *time.Timer   // stops it when there is no session for a while
 	empty    chan struct{} // closed when the last session is gone, during Shutdown
 }
 
@@ -63,11 +65,17 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.refuse(w)
 		return
 	}
+	entered := false
+	defer func() {
+		if !entered { // also when the Upgrade function panicked
+			srv.unreserve()
+		}
+	}()
 	s, early := srv.accept(w, r)
 	if s == nil {
-		srv.unreserve()
 		return
 	}
+	entered = true
 	s.start(early)
 }
 
@@ -79,17 +87,26 @@ func (srv *Server) accept(w http.ResponseWriter, r *http.Request) (*Session, []b
 		return nil, nil
 	}
 	if o == nil {
-		o = &Options{}
-	}
-	a, err := websocket.AcceptStream(w, r, &o.AcceptOptions)
-	if err != nil {
-		return nil, nil // the client has its answer
+		o = &srv.defaults
 	}
 	filter := o.RequestFilter
 	if filter == nil {
 		filter = filterRequest
 	}
-	s := &Session{h: h, conf: srv.config(o), req: filter(r)}
+	req := filter(r) // before the connection is ours: it may panic
+	a, err := websocket.AcceptStream(w, r, &o.AcceptOptions)
+	if err != nil {
+		return nil, nil // the client has its answer
+	}
+	return srv.open(h, o, req, a), a.Early
+}
+
+// open makes a session of a connection. It is a step of its own, like those
+// before: the stack of net/http's goroutine grows less.
+//
+//go:noinline
+func (srv *Server) open(h Handler, o *Options, req any, a *websocket.Accepted) *Session {
+	s := &Session{h: h, conf: srv.config(o), req: req, link: noLink{}}
 	if hs := a.Handshake; hs.HTTPVersion != 1 || hs.Subprotocol != "" || hs.Extensions != nil || hs.Codec != nil {
 		s.hs = hs
 	}
@@ -99,19 +116,29 @@ func (srv *Server) accept(w http.ResponseWriter, r *http.Request) (*Session, []b
 	}
 	s.turn.enter(evInit | evRead) // nobody else may begin before Init
 	srv.enter(s)
-	if err := s.connect(stream.Wrap(a.Stream)); err != nil {
+	s.mu.Lock() // Shutdown knows s already
+	err := s.connect(stream.Wrap(a.Stream))
+	if err != nil {
 		s.link = noLink{}
+	}
+	s.mu.Unlock()
+	if err != nil {
 		s.lost(err)
 	}
-	return s, a.Early
+	return s
 }
 
 // config returns what a session keeps of o, shared with the last session when
 // it is the same.
 func (srv *Server) config(o *Options) *config {
-	c := newConfig(srv, o)
-	if last := srv.shared.Load(); last != nil && last.equal(c) {
+	now := newConfig(srv, o)
+	if last := srv.shared.Load(); last != nil && last.equal(&now) {
 		return last
+	}
+	c := new(config)
+	*c = now
+	if o.Trace == nil {
+		c.plain = protocol.NewSender(protocol.RoleServer, &protocol.Options{SkipUTF8: o.SkipUTF8})
 	}
 	srv.shared.Store(c)
 	return c
@@ -204,13 +231,38 @@ func (srv *Server) settle() {
 	if len(srv.sessions)+srv.opening > 0 {
 		return
 	}
-	if p := srv.poller; p != nil {
-		srv.poller = nil
-		go p.Close() // this may be one of its workers
+	switch {
+	case srv.poller == nil:
+	case srv.drain.Load() != nil:
+		srv.stopPoller()
+	case srv.rest == nil:
+		srv.rest = time.AfterFunc(pollerRest, srv.restPoller)
+	default:
+		srv.rest.Reset(pollerRest)
 	}
 	if srv.empty != nil {
 		close(srv.empty)
 		srv.empty = nil
+	}
+}
+
+// pollerRest is how long the poller is kept when there is no session.
+const pollerRest = 50 * time.Millisecond
+
+// restPoller stops the poller if there is still no session.
+func (srv *Server) restPoller() {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if len(srv.sessions)+srv.opening == 0 {
+		srv.stopPoller()
+	}
+}
+
+// stopPoller stops the poller. srv.mu is held.
+func (srv *Server) stopPoller() {
+	if p := srv.poller; p != nil {
+		srv.poller = nil
+		go p.Close() // this may be one of its workers
 	}
 }
 

@@ -34,6 +34,7 @@ type Session struct {
 	phase  phase // owned by whoever has the turn
 	shard  uint8 // of the server's counters
 	remote address
+	index  int32    // in Server.sessions, guarded by its mu
 	in     *reading // owned by whoever has the turn; nil while nothing came
 
 	// Everything below is guarded by mu, which is never held while waiting.
@@ -46,8 +47,8 @@ type Session struct {
 	gone     bool             // the transport is to be closed, or is
 	released bool             // the transport is closed, and what was held given back
 	over     bool             // nothing may be sent any more
+	unsaid   uint32           // messages that are not in the counters yet
 	rare     *rare
-	index    int32 // in Server.sessions
 
 	timing timing
 }
@@ -84,6 +85,7 @@ type reading struct {
 	input    []byte    // what of the read is still to be worked through
 	kept     []byte    // input of an earlier read, borrowed: reading was stopped in its middle
 	refilled time.Time // the budget of control frames
+	messages int       // of one read
 }
 
 var readings = bufpool.Pool[*reading]{New: func() *reading { return new(reading) }}
@@ -169,13 +171,15 @@ func (s *Session) HTTPVersion() int {
 // stays after the end.
 func (s *Session) RemoteAddr() net.Addr { return s.link.remoteAddr() }
 
-// LocalAddr returns the address of this end, nil where there is none.
+// LocalAddr returns the address of this end, nil where there is none. It may be
+// nil after the end.
 func (s *Session) LocalAddr() net.Addr { return s.link.localAddr() }
 
 // SetActive stops reading, with false, or goes on with it. What the peer sends
 // meanwhile waits in the kernel, and flow control makes the peer wait. It holds
-// from the next message. The idle timeout runs on: a session that is stopped
-// for long needs a longer one.
+// from the next message. Pings wait as well, and that the peer has gone is not
+// noticed before a write fails. The idle timeout runs on: a session that is
+// stopped for long needs a longer one.
 func (s *Session) SetActive(active bool) {
 	if active {
 		s.setMode(0, modePaused)
@@ -224,7 +228,7 @@ func (s *Session) SetShutdownReason(value any) {
 	s.mu.Unlock()
 }
 
-// Authenticated ends the wait of [Options.AuthTimeout].
+// Authenticated ends the wait of [Options.AuthTimeout]: the session may go on.
 func (s *Session) Authenticated() {
 	s.mu.Lock()
 	if s.rare != nil {
@@ -253,7 +257,8 @@ func (s *Session) hibernate() {
 	}
 }
 
-// Backlog returns how many bytes the session owes its peer.
+// Backlog returns how many bytes the session owes its peer: frames that the
+// kernel has not taken, and messages that wait, each with 64 bytes more.
 func (s *Session) Backlog() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

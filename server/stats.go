@@ -6,8 +6,7 @@ import (
 )
 
 // Stats is what a [Server] has done since it was made, and what it does now.
-// All but Sessions, Idle and Backlogged only grow, as counters of a metrics
-// library do.
+// All but Sessions and Idle only grow, as counters of a metrics library do.
 type Stats struct {
 	Sessions int64 // open at present
 	Idle     int64 // of them, those from which nothing came for a tenth of their idle timeout, or longer
@@ -18,10 +17,10 @@ type Stats struct {
 	MessagesIn  int64 // whole messages given to handlers
 	MessagesOut int64 // messages taken for sending
 	BytesIn     int64 // read, with everything around the messages
-	BytesOut    int64 // payload taken for sending
+	BytesOut    int64 // written, with everything around the messages
 	Dropped     int64 // messages dropped, or replaced by later ones, because of a Backlog
 
-	// Ended counts the sessions that ended, by their reason.
+	// Ended counts the sessions that ended, by their reason: Ended[ReasonStop].
 	Ended [numReasons]int64
 }
 
@@ -42,15 +41,19 @@ func newCounters() counters { return make(counters, min(runtime.GOMAXPROCS(0), 6
 
 func (c counters) of(i uint8) *shard { return &c[int(i)%len(c)] }
 
-func (c counters) read(i uint8, n int)         { c.of(i).bytesIn.Add(int64(n)) }
-func (c counters) message(i uint8)             { c.of(i).messagesIn.Add(1) }
+func (c counters) received(i uint8, messages, bytes int) {
+	s := c.of(i)
+	s.messagesIn.Add(int64(messages))
+	s.bytesIn.Add(int64(bytes))
+}
+
 func (c counters) dropped(i uint8)             { c.of(i).drops.Add(1) }
 func (c counters) ended(i uint8, k ReasonKind) { c.of(i).reasons[k].Add(1) }
 
-func (c counters) sent(i uint8, n int) {
+func (c counters) sent(i uint8, messages, bytes int) {
 	s := c.of(i)
-	s.messagesOut.Add(1)
-	s.bytesOut.Add(int64(n))
+	s.messagesOut.Add(int64(messages))
+	s.bytesOut.Add(int64(bytes))
 }
 
 func (c counters) idle(i uint8, idle bool) {

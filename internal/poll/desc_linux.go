@@ -143,6 +143,16 @@ func (d *Desc) LocalAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// Unsent returns how many bytes the kernel has taken and the peer has not
+// acknowledged.
+func (d *Desc) Unsent() int {
+	if d.gen.Load() == 0 {
+		return 0
+	}
+	n, _ := unix.IoctlGetInt(int(d.fd), unix.SIOCOUTQ)
+	return n
+}
+
 // Wake has Ready called with Woken, soon. Any goroutine may call it, also
 // before Ready has returned and after Close, when it does nothing. Several
 // calls before Ready begins are one. It allocates nothing.

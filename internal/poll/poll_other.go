@@ -40,6 +40,9 @@ func (*Desc) Abort() error { return ErrUnsupported }
 // LocalAddr returns the zero value.
 func (*Desc) LocalAddr() netip.AddrPort { return netip.AddrPort{} }
 
+// Unsent returns 0.
+func (*Desc) Unsent() int { return 0 }
+
 // Wake does nothing.
 func (*Desc) Wake() {}
 

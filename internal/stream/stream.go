@@ -82,6 +82,17 @@ func borrow(s Stream, sizeBits uint8) ([]byte, error) {
 	return nil, err
 }
 
+// Unsent returns how many bytes were written to t that its peer has not
+// acknowledged, 0 where that can't be told. A kernel that has much room says
+// only late that there is some again: a peer that takes little is told from one
+// that takes nothing by this figure.
+func Unsent(t Transport) int {
+	if u, ok := t.(interface{ unsent() int }); ok {
+		return u.unsent()
+	}
+	return 0
+}
+
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
