@@ -102,7 +102,7 @@ func (srv *Server) drainAll(ctx context.Context, list []*Session, over time.Dura
 		}
 		return
 	}
-	begun := time.Now()
+	gone, begun := srv.gone(), time.Now()
 	step := over / time.Duration(len(list))
 	tick := time.NewTicker(max(step, 10*time.Millisecond))
 	defer tick.Stop()
@@ -115,6 +115,8 @@ func (srv *Server) drainAll(ctx context.Context, list []*Session, over time.Dura
 		}
 		select {
 		case <-tick.C:
+		case <-gone: // by themselves
+			return
 		case <-ctx.Done():
 			return
 		}
@@ -129,6 +131,7 @@ func (srv *Server) dropAll() int {
 	for _, s := range list {
 		s.mu.Lock()
 		if !s.released {
+			s.ending().because(ReasonShutdown, nil) // not because of what breaks now
 			s.link.abort()
 		}
 		s.mu.Unlock()

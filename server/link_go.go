@@ -28,7 +28,14 @@ type goLink struct {
 	over    bool          // closed, or somebody else's
 	started bool          // the reader was started
 	reading chan struct{} // closed by the reader at its end
+
+	drain time.Time // when the reader has brought what had come before a shutdown; owned by whoever has the turn
+
+	watch *time.Timer // see Session.watch; owned by whoever has the turn
 }
+
+// drainGrace is how long a reader has for what is in the kernel at a shutdown.
+const drainGrace = 20 * time.Millisecond
 
 // Sizes in bytes.
 const (
@@ -116,6 +123,8 @@ func (l *goLink) drop() {
 	l.lent, l.buf = nil, nil
 }
 
+func (l *goLink) edge(bool) {}
+
 func (l *goLink) write(p, tail []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,7 +177,7 @@ func (l *goLink) send(chunk []byte) {
 		l.written = nil
 	}
 	l.mu.Unlock()
-	l.s.kick(evWrite)
+	l.s.ready(nil, evWrite)
 }
 
 func (l *goLink) flush() error {
@@ -255,6 +264,20 @@ func (l *goLink) detach() (websocket.Stream, []byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.t, append([]byte(nil), l.buf...), nil
+}
+
+// caughtUp reports whether the reader had time to bring what had come before a
+// shutdown. When it had not, evDrain comes again. It is called by whoever has
+// the turn.
+func (l *goLink) caughtUp() bool {
+	switch now := time.Now(); {
+	case l.drain.IsZero():
+		l.drain = now.Add(drainGrace)
+		time.AfterFunc(drainGrace, func() { l.s.kick(evDrain) })
+		return false
+	default:
+		return !now.Before(l.drain)
+	}
 }
 
 func (l *goLink) forget() {

@@ -22,6 +22,10 @@ const (
 func (s *Session) ready(w *poll.Worker, ev uint32) {
 	if s.turn.enter(ev) {
 		s.run(w)
+	} else if ev&evWrite != 0 { // what waits must not wait for a callback
+		s.mu.Lock()
+		s.writable()
+		s.mu.Unlock()
 	}
 }
 
@@ -41,13 +45,23 @@ func (s *Session) run(w *poll.Worker) {
 			go s.run(nil)
 		}
 	}()
+	var watch *time.Timer
+	if w == nil {
+		watch = s.watch()
+	}
 	for {
+		if watch != nil {
+			watch.Reset(overdueAfter)
+		}
 		s.gather.Store(true)
 		s.hold()
 		ev := s.turn.take()
 		later := s.step(w, ev)
 		s.settle(ev)
 		s.rest()
+		if watch != nil {
+			watch.Stop()
+		}
 		if s.turn.leave() {
 			left = true
 			if later != 0 {
@@ -133,7 +147,7 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 	if ev&evDrain != 0 {
 		if later&evRead != 0 || w == nil && s.link.needsWorker() {
 			later |= evDrain // there is more to answer
-		} else {
+		} else if l, ok := s.link.(*goLink); !ok || l.caughtUp() {
 			s.drained()
 		}
 	}
