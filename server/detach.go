@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -50,7 +49,7 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	if hs == nil {
 		hs = &handshake.Result{HTTPVersion: 1}
 	}
-	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(bytes.Clone(s.in.input), s.in.kept, early)}
+	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(s.unread(), early)}
 	o := s.conf.conn
 	return a.Conn(protocol.RoleServer, &o), nil
 }

@@ -58,12 +58,12 @@ func (srv *Server) Shutdown(ctx context.Context, o *Drain) (Report, error) {
 	}
 	srv.drain.CompareAndSwap(nil, d)
 	srv.mu.Lock()
-	list := slices.Clone(srv.sessions)
+	list, before := slices.Clone(srv.sessions), srv.ended
 	srv.mu.Unlock()
 	srv.drainAll(ctx, list, d.Over)
 	select {
 	case <-srv.gone():
-		return Report{Clean: len(list)}, nil
+		return srv.report(before, 0), nil
 	case <-ctx.Done():
 	}
 	forced := srv.dropAll()
@@ -73,7 +73,14 @@ func (srv *Server) Shutdown(ctx context.Context, o *Drain) (Report, error) {
 	case <-srv.gone():
 	case <-grace.C:
 	}
-	return Report{Clean: max(len(list)-forced, 0), Forced: forced}, context.Cause(ctx)
+	return srv.report(before, forced), context.Cause(ctx)
+}
+
+// report counts the sessions that ended since before, when forced were dropped.
+func (srv *Server) report(before, forced int) Report {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return Report{Clean: srv.ended - before, Forced: forced}
 }
 
 func (o *Drain) withDefaults() (*Drain, error) {
@@ -131,7 +138,9 @@ func (srv *Server) dropAll() int {
 	for _, s := range list {
 		s.mu.Lock()
 		if !s.released {
-			s.ending().because(ReasonShutdown, nil) // not because of what breaks now
+			e := s.ending()
+			e.because(ReasonShutdown, nil) // not because of what breaks now
+			e.forced = true
 			s.link.abort()
 		}
 		s.mu.Unlock()

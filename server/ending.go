@@ -38,6 +38,7 @@ type ending struct {
 	finWanted  bool // our direction is to be ended when everything is written
 	terminated bool // Terminate has returned
 	detached   bool // the connection is somebody else's
+	forced     bool // dropped at the end of a Shutdown
 	left       bool // the server knows that the session is gone
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/bufpool"
 )
 
 // Group is a set of sessions that are sent the same: a room, a topic. Sessions
@@ -112,10 +113,10 @@ func (g *Group) Range() iter.Seq[*Session] {
 }
 
 // snapshots are lists of members for the time of a broadcast.
-var snapshots = sync.Pool{New: func() any { return new([]*Session) }}
+var snapshots = bufpool.Pool[*[]*Session]{New: func() *[]*Session { return new([]*Session) }}
 
 func (g *Group) snapshot() *[]*Session {
-	list := snapshots.Get().(*[]*Session)
+	list := snapshots.Get()
 	g.mu.Lock()
 	*list = append((*list)[:0], g.members...)
 	g.mu.Unlock()

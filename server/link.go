@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/internal/poll"
@@ -18,6 +19,10 @@ type link interface {
 	// will follow. more says whether it may be worth while to read again at
 	// once.
 	read(into []byte) (b []byte, more bool, err error)
+
+	// edge tells of the event after which read is called: something came, or the
+	// peer has ended its direction.
+	edge(hangUp bool)
 
 	// write takes what it can of p and then tail. When that is not everything,
 	// a ready with evWrite will follow.
@@ -45,6 +50,7 @@ type link interface {
 type noLink struct{}
 
 func (noLink) read([]byte) ([]byte, bool, error)         { return nil, false, net.ErrClosed }
+func (noLink) edge(bool)                                 {}
 func (noLink) write(_, _ []byte) (int, error)            { return 0, net.ErrClosed }
 func (noLink) pending() int                              { return 0 }
 func (noLink) unsent() int                               { return 0 }
@@ -98,6 +104,7 @@ func (l *tcpLink) read(into []byte) ([]byte, bool, error) {
 	return into[:n], n == len(into), err
 }
 
+func (l *tcpLink) edge(bool)                         {}
 func (l *tcpLink) write(p, tail []byte) (int, error) { return l.desc.Write(p, tail) }
 func (l *tcpLink) pending() int                      { return 0 }
 func (l *tcpLink) unsent() int                       { return l.desc.Unsent() }
@@ -157,6 +164,22 @@ func (c address) addr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom16(c.ip).Unmap(), c.port))
 }
 
+// overdueAfter is how long callbacks may take on goroutines that are no workers
+// before they are overdue.
+const overdueAfter = 2 * time.Millisecond
+
+// watch returns a timer that calls overdue. The caller has the turn.
+func (s *Session) watch() *time.Timer {
+	l, ok := s.link.(*goLink)
+	if !ok { // Init, in the poller
+		return time.AfterFunc(overdueAfter, s.overdue)
+	}
+	if l.watch == nil {
+		l.watch = time.AfterFunc(overdueAfter, s.overdue)
+	}
+	return l.watch
+}
+
 // tlsLink is the link over TLS over TCP in the poller.
 type tlsLink struct {
 	s     *Session
@@ -178,6 +201,14 @@ func (l *tlsLink) read(into []byte) ([]byte, bool, error) {
 		return into[:n], true, nil // an error that came along comes again
 	}
 	return nil, true, err
+}
+
+func (l *tlsLink) edge(hangUp bool) {
+	ev := poll.Readable
+	if hangUp {
+		ev |= poll.HangUp
+	}
+	l.inner.Event(ev)
 }
 
 // maxRecord is the most plaintext a TLS record holds.

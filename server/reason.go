@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"syscall"
 
 	"github.com/lariat-go/websocket"
@@ -73,6 +74,9 @@ func (r Reason) String() string {
 	}
 	return r.Kind.String()
 }
+
+// LogValue is String: the stack of a panic is logged where it happens.
+func (r Reason) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // violationKind returns the reason for what a peer did wrong.
 func violationKind(err error) ReasonKind {

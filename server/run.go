@@ -187,6 +187,7 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 	case phaseOver:
 		return 0
 	}
+	s.link.edge(ev&evHangUp != 0)
 	for taken := 0; s.mayRead(); {
 		if s.in.kept != nil { // also when reading was stopped, and went on meanwhile
 			s.feedKept()
@@ -212,7 +213,9 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if direct && &b[0] == &into[0] {
 			s.in.part = s.in.part[:len(s.in.part)+len(b)]
 		}
-		s.feed(b)
+		if rest := s.feed(b); len(rest) > 0 {
+			s.in.kept, s.in.keptOff = append(bufpool.Get(len(rest))[:0], rest...), 0
+		}
 		s.countReceived(len(b))
 		if taken += len(b); !more && ev&evHangUp == 0 {
 			return 0
@@ -228,9 +231,11 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 // feedKept works through what was kept of an earlier read.
 func (s *Session) feedKept() {
 	kept := s.in.kept
-	s.in.kept = nil
-	defer bufpool.Put(kept) // also when a callback panics
-	s.feed(kept)
+	rest := s.feed(kept[s.in.keptOff:])
+	if s.in.keptOff = len(kept) - len(rest); len(rest) == 0 {
+		s.in.kept = nil
+		bufpool.Put(kept)
+	}
 	s.countReceived(0)
 }
 
@@ -265,8 +270,9 @@ func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
 	return w.Buffer(), false
 }
 
-// feed works through what was read.
-func (s *Session) feed(p []byte) {
+// feed works through what was read, and returns what is left when reading was
+// stopped in its middle.
+func (s *Session) feed(p []byte) (rest []byte) {
 	s.in.input = p
 	for m := s.mode.Load(); m == 0 || s.goesOn(m); m = s.mode.Load() {
 		n, ev, ok, err := s.in.recv.Next(s.in.input)
@@ -276,7 +282,7 @@ func (s *Session) feed(p []byte) {
 			s.violated(err)
 		case !ok:
 			s.in.input = nil
-			return
+			return nil
 		case ev.Kind != protocol.EventData:
 			s.control(&ev)
 		case ev.First && ev.Final:
@@ -285,10 +291,21 @@ func (s *Session) feed(p []byte) {
 			s.collect(&ev)
 		}
 	}
-	if s.mode.Load()&(modeEnding|modeDetached) == 0 && len(s.in.input) > 0 {
-		s.in.kept = append(bufpool.Get(len(s.in.input))[:0], s.in.input...)
-	}
+	rest = s.in.input
 	s.in.input = nil
+	if s.mode.Load()&(modeEnding|modeDetached) != 0 {
+		return nil // nobody will look at it
+	}
+	return rest
+}
+
+// unread returns what was read and not worked through. It is called in a
+// callback.
+func (s *Session) unread() []byte {
+	if s.in.input != nil {
+		return s.in.input // if something is kept, it is the end of that
+	}
+	return s.in.kept[s.in.keptOff:]
 }
 
 // goesOn does what is to be done between two messages, and reports whether the

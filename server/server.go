@@ -42,6 +42,7 @@ type Server struct {
 	mu       sync.Mutex
 	sessions []*Session
 	opening  int           // requests that are becoming sessions
+	ended    int           // sessions, but for those that a Shutdown dropped
 	limit    int           // 0: not known yet; negative: none
 	poller   *poll.Poller  // nil: none at present
 	noPoller bool          // there can't be one
@@ -214,6 +215,9 @@ func (srv *Server) left(s *Session) {
 	if s.timing.idle {
 		s.timing.idle = false
 		srv.counters.idle(s.shard, false)
+	}
+	if !s.rare.end.forced {
+		srv.ended++
 	}
 	last := len(srv.sessions) - 1
 	moved := srv.sessions[last]

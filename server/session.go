@@ -81,9 +81,10 @@ type rare struct {
 // messages, and is not compressed, has none.
 type reading struct {
 	recv     protocol.Receiver
-	part     []byte    // of an unfinished message, borrowed
-	input    []byte    // what of the read is still to be worked through
-	kept     []byte    // input of an earlier read, borrowed: reading was stopped in its middle
+	part     []byte // of an unfinished message, borrowed
+	input    []byte // what of the read is still to be worked through
+	kept     []byte // input of an earlier read, borrowed: reading was stopped before kept[keptOff:]
+	keptOff  int
 	refilled time.Time // the budget of control frames
 	messages int       // of one read
 }
