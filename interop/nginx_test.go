@@ -142,7 +142,7 @@ func (n *nginx) dial(t *testing.T, check string, h http.Header) (*websocket.Conn
 // Our client and our server with nginx between them: TLS to the proxy, the
 // upgrade passed through.
 func TestNginx(t *testing.T) {
-	s := newServer(t, false, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
+	s := newServer(t, false, false, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
 		Extensions: []extension.Extension{deflate.New(nil)},
 	}}, nil)
 	n := startNginx(t, s)

@@ -74,21 +74,27 @@ func (s *setting) forPython(client bool) map[string]any {
 	return map[string]any{"deflate": factory}
 }
 
-// npm ws as a client, on our server.
+// npm ws as a client, on our server: with a loop for each connection, and on
+// package server.
 func TestNpmClient(t *testing.T) {
 	node := needNode(t, "ws")
-	for _, setting := range settings() {
-		for _, secure := range []bool{false, true} {
-			if secure && setting.ours != nil && setting.name != "takeover" {
-				continue
+	for _, handled := range []bool{false, true} {
+		for _, setting := range settings() {
+			for _, secure := range []bool{false, true} {
+				if secure && setting.ours != nil && setting.name != "takeover" {
+					continue
+				}
+				t.Run(engine(handled)+setting.name+scheme(secure), func(t *testing.T) {
+					s := newServer(t, secure, handled, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
+					o := setting.forWS("deflate")
+					o["rejectUnauthorized"] = false
+					runChecks(t, node, "peers/client.mjs", s.address(), asJSON(t, o))
+					s.wantEndings(t, client{badUTF8: websocket.StatusInvalidPayloadData})
+					if handled {
+						s.wantKinds(t)
+					}
+				})
 			}
-			t.Run(setting.name+scheme(secure), func(t *testing.T) {
-				s := newServer(t, secure, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
-				o := setting.forWS("deflate")
-				o["rejectUnauthorized"] = false
-				runChecks(t, node, "peers/client.mjs", s.address(), asJSON(t, o))
-				s.wantEndings(t, client{badUTF8: websocket.StatusInvalidPayloadData})
-			})
 		}
 	}
 }
@@ -102,7 +108,7 @@ func TestPythonClient(t *testing.T) {
 				continue
 			}
 			t.Run(setting.name+scheme(secure), func(t *testing.T) {
-				s := newServer(t, secure, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
+				s := newServer(t, secure, false, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
 				o := setting.forPython(true)
 				o["insecure"] = secure
 				runChecks(t, python, "peers/client.py", s.address(), asJSON(t, o))
@@ -110,6 +116,13 @@ func TestPythonClient(t *testing.T) {
 			})
 		}
 	}
+}
+
+func engine(handled bool) string {
+	if handled {
+		return "handler "
+	}
+	return ""
 }
 
 func scheme(secure bool) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/protocol"
+	handlers "github.com/lariat-go/websocket/server"
 )
 
 // server is an echo server of ours that obeys the same commands as those in
@@ -29,19 +30,27 @@ type server struct {
 	mu       sync.Mutex
 	endings  map[string][]*websocket.CloseError // by the query of the URL
 	refused  map[string][]error
+
+	sessions *handlers.Server // nil: connections are read by loops
+	reasons  map[string][]handlers.ReasonKind
 }
 
 type netConnKey struct{}
 
-// newServer starts a server, with TLS when secure. pages, which may be nil,
-// answers requests that are not WebSockets.
-func newServer(t *testing.T, secure bool, o websocket.AcceptOptions, pages http.Handler) *server {
+// newServer starts a server, with TLS when secure, and on package server when
+// handled. pages, which may be nil, answers requests that are not WebSockets.
+func newServer(t *testing.T, secure, handled bool, o websocket.AcceptOptions, pages http.Handler) *server {
 	t.Helper()
 	s := &server{options: o, endings: make(map[string][]*websocket.CloseError), refused: make(map[string][]error)}
+	s.reasons = make(map[string][]handlers.ReasonKind)
 	s.options.Subprotocols = []string{"echo"}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if pages != nil && r.Header.Get("Upgrade") == "" {
 			pages.ServeHTTP(w, r)
+			return
+		}
+		if handled {
+			s.answer(w, r)
 			return
 		}
 		s.handlers.Add(1)
@@ -51,12 +60,15 @@ func newServer(t *testing.T, secure bool, o websocket.AcceptOptions, pages http.
 	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, netConnKey{}, c)
 	}
+	t.Cleanup(s.Close)
+	if handled {
+		s.handle(t)
+	}
 	if secure {
 		s.StartTLS()
 	} else {
 		s.Start()
 	}
-	t.Cleanup(s.Close)
 	return s
 }
 

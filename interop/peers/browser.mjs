@@ -127,6 +127,27 @@ async function inPage({ socket, deflate, names }) {
         await closed(ws, code, reason);
       }
     },
+    async codes() {
+      for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]) {
+        const ws = await open();
+        ws.send(`close ${code} because of ${code}`);
+        await closed(ws, code, `because of ${code}`);
+      }
+    },
+    async "codes sent"() {
+      for (const code of [1000, 3000, 3999, 4000, 4999]) {
+        const ws = await open();
+        ws.close(code, `because of ${code}`);
+        await closed(ws, code);
+      }
+    },
+    async "many sockets"() {
+      const sockets = await Promise.all(Array.from({ length: 100 }, () => open()));
+      for (const [i, ws] of sockets.entries()) ws.send(`socket ${i}`);
+      for (const [i, ws] of sockets.entries()) equal(await ws.next(), `socket ${i}`, "text");
+      for (const ws of sockets) ws.close(1000);
+      for (const ws of sockets) await closed(ws, 1000, "");
+    },
     async "bad UTF-8 received"() {
       const ws = await open();
       ws.onerror = () => {};

@@ -135,6 +135,30 @@ const checks = {
       await closed(ws, code, reason);
     }
   },
+  async codes() {
+    for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]) {
+      const ws = await open();
+      ws.send(`close ${code} because of ${code}`);
+      await closed(ws, code, `because of ${code}`);
+    }
+  },
+  async "codes sent"() {
+    for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1011, 3000, 3999, 4000, 4999]) {
+      const ws = await open();
+      ws.close(code, `because of ${code}`);
+      await closed(ws, code);
+    }
+  },
+  async "many sockets"() {
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => open()));
+    await Promise.all(
+      sockets.map(async (ws, i) => {
+        for (let k = 0; k < 5; k++) await echo(ws, `${k} of socket ${i} `.repeat(1 + i), false);
+        ws.close(1000);
+        await closed(ws, 1000, "");
+      }),
+    );
+  },
   async "bad UTF-8 sent"() {
     const ws = await open();
     ws.send(Buffer.from([0x61, 0xff, 0x62]), { binary: false });
