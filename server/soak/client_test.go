@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -264,7 +265,18 @@ func (e ending) kinds() []server.ReasonKind {
 	}
 }
 
+// injects reports whether it comes by bytes that go past the client's Conn.
+func (e ending) injects() bool {
+	return slices.Contains([]ending{endFIN, endHalf, endFrame, endText, endSize}, e)
+}
+
 func (c *client) end() {
+	// A ping comes back when all that was written before is on its way, which a
+	// Write leaves to other goroutines where these are at it.
+	if c.plan.ending.injects() && !c.ping() {
+		c.wire.reset()
+		return
+	}
 	switch c.plan.ending {
 	case endClose:
 		c.close()
@@ -274,13 +286,8 @@ func (c *client) end() {
 		c.say(opBurst, 5, 0)
 		c.wire.reset()
 	case endFIN:
-		// A ping comes back when everything before it is on its way.
-		if c.ping() {
-			c.wire.inject(c.frames(5))
-			_ = c.wire.raw.CloseWrite()
-		} else {
-			c.wire.reset()
-		}
+		c.wire.inject(c.frames(5))
+		_ = c.wire.raw.CloseWrite()
 	case endHalf:
 		c.wire.inject([]byte{0x82, 0xfe, 0x10, 0x00, 1, 2, 3, 4, 'h', 'a', 'l', 'f'}[:1+c.rng.IntN(12)])
 		c.wire.reset()
@@ -333,8 +340,15 @@ func (c *client) close() {
 		<-c.ended
 		return
 	}
-	err := c.conn.Close(websocket.StatusCode(4000+c.rng.IntN(1000)), "bye")
-	if e, ok := errors.AsType[*websocket.CloseError](err); ok && e.Received == nil && !c.maySlow() {
-		c.fault("closing: %v", err)
+	// Conn.Close would drop what comes while the reader looks at a message.
+	code := websocket.StatusCode(4000 + c.rng.IntN(1000))
+	c.write(0, func(ctx context.Context) error { return c.conn.WriteBatch(ctx, websocket.CloseFrame(code, "bye")) })
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		c.fault("the close frame was not answered")
+	}
+	if e := c.closed; (e == nil || e.Received == nil) && !c.maySlow() {
+		c.fault("closing: %v", e)
 	}
 }
