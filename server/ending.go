@@ -174,6 +174,10 @@ func (s *Session) peerClosed(c protocol.Close) {
 		s.queueClose(e, reply)
 		s.closeWithin(s.conf.closing)
 	}
+	if e.writeErr != nil { // there is no way to answer
+		e.closing.EOF(e.writeErr)
+		e.lost = true
+	}
 	s.setMode(modeEnding, 0)
 }
 

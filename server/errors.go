@@ -36,6 +36,8 @@ var (
 	// ErrAuthTimeout: Authenticated was not called within AuthTimeout.
 	ErrAuthTimeout = errors.New("websocket: the peer did not authenticate in time")
 
+	errTLSFlood = errors.New("websocket: the peer asks for new TLS keys and does not read the answers")
+
 	errGoexit = errors.New("runtime.Goexit was called in a callback")
 	errForced = fmt.Errorf("websocket: dropped at the end of the shutdown: %w", net.ErrClosed)
 )

@@ -196,6 +196,9 @@ func (l *tlsLink) Overdue() { l.s.overdue() }
 // read is called until it returns errAgain: what crypto/tls has read ahead is
 // announced by no event.
 func (l *tlsLink) read(into []byte) ([]byte, bool, error) {
+	if l.inner.Pending() > maxTLSAnswers {
+		return nil, false, errTLSFlood
+	}
 	n, err := l.conn.Read(into)
 	if n > 0 {
 		return into[:n], true, nil // an error that came along comes again
@@ -210,6 +213,10 @@ func (l *tlsLink) edge(hangUp bool) {
 	}
 	l.inner.Event(ev)
 }
+
+// maxTLSAnswers is how many bytes may wait that crypto/tls answers the peer with:
+// what we send never waits there in larger pieces than a record.
+const maxTLSAnswers = 64 << 10
 
 // maxRecord is the most plaintext a TLS record holds.
 const maxRecord = 16 << 10

@@ -133,7 +133,7 @@ func (s *Session) sendOne(op frame.Opcode, p []byte) (err error) {
 	switch {
 	case s.over:
 		err = ErrOver
-	case cap(s.out)-len(s.out) >= len(p)+frame.MaxHeaderSize && !s.blocked && s.gather.Load():
+	case cap(s.out)-len(s.out) >= len(p)+frame.MaxHeaderSize && !s.blocked && s.gather.Load() && (s.rare == nil || !s.rare.queue.waiting()):
 		// In a callback, behind other answers: this is all.
 		s.unsaid++
 		s.out, err = s.send.AppendMessage(s.out, op, p)

@@ -9,7 +9,6 @@ const (
 	evWrite                     // the kernel takes more
 	evInit                      // Init is to be called
 	evInfo                      // values wait for Info
-	evTimer                     // a time has come
 	evClose                     // a close frame was sent, or a write failed: look at the ending
 	evDrain                     // Server.Shutdown: work through what came, then close
 	evDrop                      // the end, now
