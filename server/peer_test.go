@@ -86,9 +86,14 @@ func (h *host) peer(lines string) (*wstest.Peer, *peerConn) {
 	if res := c.request(h.t, version13+lines, ""); res.StatusCode != http.StatusSwitchingProtocols {
 		h.t.Fatal(res.Status)
 	}
+	return h.peerOn(c), c
+}
+
+// peerOn plays the client on a connection whose handshake is done.
+func (h *host) peerOn(c *peerConn) *wstest.Peer {
 	p := wstest.NewPeer(h.t, c, protocol.RoleClient)
 	p.Timeout = patience
-	return p, c
+	return p
 }
 
 // until waits until something is so.

@@ -47,7 +47,7 @@ func (s *Session) Ping(payload []byte) error {
 // same, and the error is returned.
 func (s *Session) Send(items ...websocket.Outgoing) error {
 	for i := range items {
-		if err := items[i].Check(); err != nil {
+		if err := s.check(&items[i]); err != nil {
 			return err
 		}
 	}
@@ -64,6 +64,14 @@ func (s *Session) Send(items ...websocket.Outgoing) error {
 	}
 	s.flush()
 	return failed
+}
+
+// check judges an item before anything is sent.
+func (s *Session) check(o *websocket.Outgoing) error {
+	if o.Opcode == frame.OpText && s.conf.conn.SkipUTF8 {
+		return nil // nothing else can be wrong with text
+	}
+	return o.Check()
 }
 
 // sendItem queues one checked item. s.mu is held.
@@ -84,7 +92,7 @@ func (s *Session) sendItem(o *websocket.Outgoing) error {
 // value of each key, and not all of them. It does so under every Policy. A key
 // is a value that can be compared, as a string; nil is none.
 func (s *Session) SendKeyed(key any, m websocket.Outgoing) error {
-	if err := m.Check(); err != nil {
+	if err := s.check(&m); err != nil {
 		return err
 	}
 	if err := checkKey(key); err != nil {
