@@ -79,7 +79,10 @@ func (s *Session) wrote(head []byte, off, n int, err error) {
 		bufpool.Put(head)
 		if err != nil {
 			s.writeFailed(err)
+		} else if s.retry && s.link.unsent() > 0 {
+			s.kick(evWrite) // the kernel took more before the link knew that it waits
 		}
+		s.retry = false
 		return
 	}
 	// The kernel takes no more now.
