@@ -14,6 +14,7 @@ import (
 const (
 	readBudget = 512 << 10 // bytes
 	infoBudget = 64        // calls of Info
+	drainReads = 16        // readBudgets, at a shutdown
 	minDirect  = 4 << 10   // least rest of a payload that is read into place
 )
 
@@ -145,7 +146,7 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 		s.relieved()
 	}
 	if ev&evDrain != 0 {
-		if later&evRead != 0 || w == nil && s.link.needsWorker() {
+		if later&evRead != 0 && !s.drainedEnough() || w == nil && s.link.needsWorker() {
 			later |= evDrain // there is more to answer
 		} else if l, ok := s.link.(*goLink); !ok || l.caughtUp() {
 			s.drained()
@@ -160,6 +161,16 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 	}
 	finished = true
 	return later
+}
+
+// drainedEnough reports whether more was read since a shutdown began than the
+// kernel can have held then: the peer does not stop sending.
+func (s *Session) drainedEnough() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.more()
+	r.drains++
+	return r.drains > drainReads
 }
 
 // infos calls Info with what was posted, and reports whether there is more.

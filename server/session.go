@@ -75,6 +75,7 @@ type rare struct {
 	wrote    int64 // bytes taken by the peer, at the last look
 	taken    int64 // bytes taken by the peer
 	lingered int   // bytes read and dropped
+	drains   int   // turns that read all they may since Shutdown
 }
 
 // reading is what a session needs while it receives. One that waits between two
