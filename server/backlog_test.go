@@ -61,7 +61,7 @@ func fill(t testing.TB, s *server.Session, first, n int) (next int) {
 			t.Fatal(err)
 		}
 		first++
-		idle := tick(30 * time.Millisecond)
+		idle := tick(250 * time.Millisecond) // longer than the kernel takes to probe a window
 		for s.Backlog() > 0 {
 			if idle() {
 				return first
