@@ -183,7 +183,7 @@ func (s *Session) period() int64 {
 	if t := s.conf.hibernate; t > 0 {
 		d = min(d, t)
 	}
-	return max(d.Milliseconds()/10, 1)
+	return min(max(d.Milliseconds()/10, 1), 1<<24)
 }
 
 // restartTicks begins to measure silence anew. s.mu is held.
@@ -247,7 +247,7 @@ func (s *Session) onTick() {
 		s.kick(evRest)
 	}
 	s.countIdle(true)
-	t.silent = min(t.silent+int32(min(s.period(), 1<<24)), 1<<30)
+	t.silent = min(t.silent+int32(s.period()), 1<<30)
 	if s.over {
 		return
 	}
@@ -305,6 +305,7 @@ const progress = 1 << 10
 func (s *Session) closeTimedOut() {
 	e := s.ending()
 	e.closing.Fail(websocket.ErrCloseTimeout)
+	e.forced = true
 	s.cut(e)
 }
 

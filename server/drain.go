@@ -25,8 +25,9 @@ type Drain struct {
 	RetryAfter time.Duration
 }
 
-// Report is what came of a [Server.Shutdown]: how many sessions completed the
-// closing handshake or ended by themselves, and how many had to be dropped.
+// Report is what came of a [Server.Shutdown]: how many sessions ended by
+// themselves or by a closing handshake, and how many had to be dropped, because
+// their peer did not answer within CloseTimeout or because the context ended.
 type Report struct {
 	Clean, Forced int
 }
@@ -63,24 +64,24 @@ func (srv *Server) Shutdown(ctx context.Context, o *Drain) (Report, error) {
 	srv.drainAll(ctx, list, d.Over)
 	select {
 	case <-srv.gone():
-		return srv.report(before, 0), nil
+		return srv.report(before), nil
 	case <-ctx.Done():
 	}
-	forced := srv.dropAll()
+	srv.dropAll()
 	grace := time.NewTimer(forceGrace)
 	defer grace.Stop()
 	select {
 	case <-srv.gone():
 	case <-grace.C:
 	}
-	return srv.report(before, forced), context.Cause(ctx)
+	return srv.report(before), context.Cause(ctx)
 }
 
-// report counts the sessions that ended since before, when forced were dropped.
-func (srv *Server) report(before, forced int) Report {
+// report counts the sessions that ended since before, and those that hang.
+func (srv *Server) report(before Report) Report {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	return Report{Clean: srv.ended - before, Forced: forced}
+	return Report{Clean: srv.ended.Clean - before.Clean, Forced: srv.ended.Forced - before.Forced + len(srv.sessions)}
 }
 
 func (o *Drain) withDefaults() (*Drain, error) {
@@ -130,8 +131,8 @@ func (srv *Server) drainAll(ctx context.Context, list []*Session, over time.Dura
 	}
 }
 
-// dropAll drops what is left, and returns how many sessions that were.
-func (srv *Server) dropAll() int {
+// dropAll drops what is left.
+func (srv *Server) dropAll() {
 	srv.mu.Lock()
 	list := slices.Clone(srv.sessions)
 	srv.mu.Unlock()
@@ -146,7 +147,6 @@ func (srv *Server) dropAll() int {
 		s.mu.Unlock()
 		s.kick(evDrop)
 	}
-	return len(list)
 }
 
 // gone returns a channel that is closed when there is no session.

@@ -38,7 +38,8 @@ type ending struct {
 	finWanted  bool // our direction is to be ended when everything is written
 	terminated bool // Terminate has returned
 	detached   bool // the connection is somebody else's
-	forced     bool // dropped at the end of a Shutdown
+	forced     bool // dropped because it took too long
+	unsent     int  // bytes that were owed at the end
 	left       bool // the server knows that the session is gone
 }
 
@@ -310,6 +311,7 @@ func (s *Session) settle(ev uint32) {
 	}
 	e := s.rare.end
 	if s.phase == phaseOpen && s.judge(e) {
+		e.unsent = s.owed()
 		if e.failed && !e.lost && !e.detached {
 			s.phase = phaseLinger
 			e.finWanted = true
@@ -387,7 +389,7 @@ func (s *Session) leave(e *ending) {
 
 // terminate calls Terminate. s.mu is held, and released meanwhile.
 func (s *Session) terminate(e *ending) {
-	r := Reason{Kind: e.kind, Err: e.err, Panic: e.panicked, Stack: e.stack, Value: s.rare.value}
+	r := Reason{Kind: e.kind, Err: e.err, Panic: e.panicked, Stack: e.stack, Unsent: e.unsent, Value: s.rare.value}
 	if err := e.closing.Err(); err != nil {
 		r.Close = err.(*websocket.CloseError)
 	} else if !e.detached {

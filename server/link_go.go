@@ -60,7 +60,14 @@ func (l *goLink) start() {
 
 // serve reads for the session until the transport ends.
 func (l *goLink) serve() {
-	defer close(l.reading)
+	over := false
+	defer func() {
+		if !over { // a callback ended this goroutine
+			go l.serve()
+			return
+		}
+		close(l.reading)
+	}()
 	for l.begin() {
 		buf, err := l.t.ReadBorrow(goReadBits)
 		l.mu.Lock()
@@ -71,9 +78,10 @@ func (l *goLink) serve() {
 		l.mu.Unlock()
 		l.s.ready(nil, evRead|evHangUp)
 		if err != nil {
-			return
+			break
 		}
 	}
+	over = true
 }
 
 // begin waits until the session wants more, and reports whether it ever will.
@@ -214,15 +222,33 @@ func (l *goLink) await(c <-chan time.Time) bool {
 
 func (l *goLink) closeWrite() {
 	if c, ok := l.t.Unwrap().(interface{ CloseWrite() error }); ok {
-		c.CloseWrite()
+		l.sayGoodbye(c.CloseWrite)
 	}
+}
+
+// sayGoodbye calls a method that over TLS writes, and so may wait: in a goroutine
+// that crypto/tls ends after five seconds.
+func (l *goLink) sayGoodbye(f func() error) {
+	if _, ok := l.tls(); ok {
+		go f()
+	} else {
+		f()
+	}
+}
+
+// tls returns what is under TLS.
+func (l *goLink) tls() (net.Conn, bool) {
+	if c, ok := l.t.Unwrap().(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn(), true
+	}
+	return nil, false
 }
 
 func (l *goLink) abort() { l.closeNow() }
 
 func (l *goLink) closeNow() {
-	if c, ok := l.t.Unwrap().(interface{ NetConn() net.Conn }); ok {
-		c.NetConn().Close()
+	if c, ok := l.tls(); ok {
+		c.Close()
 		return
 	}
 	l.t.Close()
@@ -237,7 +263,7 @@ func (l *goLink) close(hard bool) {
 	if hard {
 		l.closeNow()
 	} else {
-		l.t.Close()
+		l.sayGoodbye(l.t.Close)
 	}
 }
 

@@ -58,6 +58,10 @@ type Reason struct {
 	Panic any    // ReasonCrash: what the callback panicked with
 	Stack []byte // ReasonCrash: the stack at that point
 
+	// Unsent is how many bytes were owed to the peer when it was decided that the
+	// session is over. After a failure some of them may still leave.
+	Unsent int
+
 	// Value is what was given to [Session.SetShutdownReason].
 	Value any
 }

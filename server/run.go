@@ -146,7 +146,7 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 		s.relieved()
 	}
 	if ev&evDrain != 0 {
-		if later&evRead != 0 && !s.drainedEnough() || w == nil && s.link.needsWorker() {
+		if later&(evRead|evInfo) != 0 && !s.drainedEnough() || w == nil && s.link.needsWorker() {
 			later |= evDrain // there is more to answer
 		} else if l, ok := s.link.(*goLink); !ok || l.caughtUp() {
 			s.drained()
@@ -192,13 +192,13 @@ func (s *Session) infos() (more bool) {
 
 // reads reads what came and works through it, until nothing more is there.
 func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
-	switch s.phase {
-	case phaseLinger:
-		return s.linger(w)
-	case phaseOver:
+	if s.phase == phaseOver {
 		return 0
 	}
 	s.link.edge(ev&evHangUp != 0)
+	if s.phase == phaseLinger {
+		return s.linger(w)
+	}
 	for taken := 0; s.mayRead(); {
 		if s.in.kept != nil { // also when reading was stopped, and went on meanwhile
 			s.feedKept()

@@ -163,12 +163,14 @@ const (
 
 // queueMessage queues a message, or drops it as the policy says. s.mu is held.
 func (s *Session) queueMessage(m item) error {
-	if s.blocked || s.rare != nil && s.rare.queue.waiting() {
+	if s.blocked || s.rare != nil && s.rare.queue.waiting() || s.flushing && s.tooMuch(len(m.data)) {
 		if queued, err := s.admit(&m); queued || err != nil {
 			return err
 		}
 	} else if len(s.out)+len(m.data)+frame.MaxHeaderSize > gatherLimit {
-		s.write()
+		if s.write(); s.over { // it may have been closed meanwhile
+			return ErrOver
+		}
 	}
 	s.unsaid++
 	return s.encode(&m)

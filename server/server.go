@@ -42,7 +42,7 @@ type Server struct {
 	mu       sync.Mutex
 	sessions []*Session
 	opening  int           // requests that are becoming sessions
-	ended    int           // sessions, but for those that a Shutdown dropped
+	ended    Report        // of all sessions
 	limit    int           // 0: not known yet; negative: none
 	poller   *poll.Poller  // nil: none at present
 	noPoller bool          // there can't be one
@@ -216,8 +216,10 @@ func (srv *Server) left(s *Session) {
 		s.timing.idle = false
 		srv.counters.idle(s.shard, false)
 	}
-	if !s.rare.end.forced {
-		srv.ended++
+	if s.rare.end.forced {
+		srv.ended.Forced++
+	} else {
+		srv.ended.Clean++
 	}
 	last := len(srv.sessions) - 1
 	moved := srv.sessions[last]
