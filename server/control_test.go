@@ -118,7 +118,7 @@ func stall(t testing.TB, s *server.Session, n int) (sent int) {
 
 // P3: one who sends pings and takes nothing is dropped after WriteTimeout.
 func TestPingFloodWithoutReading(t *testing.T) {
-	each(t, func(t *testing.T, engine string) {
+	eachAlone(t, func(t *testing.T, engine string) {
 		o := &server.Options{}
 		o.WriteTimeout = 300 * time.Millisecond
 		o.MaxControls = 1 << 30

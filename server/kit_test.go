@@ -24,8 +24,19 @@ const patience = 10 * time.Second
 // over all of them.
 var engines = []string{"poll", "poll+tls", "goroutine", "goroutine+tls"}
 
-// each runs a test over every engine.
+// each runs a test over every engine, side by side: most of them wait most of
+// the time.
 func each(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, e := range engines {
+		t.Run(e, func(t *testing.T) {
+			t.Parallel()
+			test(t, e)
+		})
+	}
+}
+
+// eachAlone is each for tests that nothing may disturb.
+func eachAlone(t *testing.T, test func(t *testing.T, engine string)) {
 	for _, e := range engines {
 		t.Run(e, func(t *testing.T) { test(t, e) })
 	}

@@ -234,7 +234,7 @@ func TestCallbacksNeverOverlap(t *testing.T) {
 
 // Posting, and echoing on the poller, cost no allocation.
 func TestAllocations(t *testing.T) {
-	each(t, func(t *testing.T, engine string) {
+	eachAlone(t, func(t *testing.T, engine string) {
 		if raceEnabled {
 			return // the race detector allocates
 		}

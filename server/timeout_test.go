@@ -50,7 +50,6 @@ func TestSilenceIsBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, engine string) {
-				t.Parallel()
 				h := serveOne(t, engine, &server.Options{IdleTimeout: idle}, funcs{})
 				peer, _ := h.peer("")
 				s := wait(t, h.begun)

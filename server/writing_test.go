@@ -23,7 +23,7 @@ func TestPeerTakesNothing(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, dribble := range []bool{false, true} {
 			o := &server.Options{}
-			o.WriteTimeout = 200 * time.Millisecond
+			o.WriteTimeout = time.Second // longer than fill waits
 			h := serveOne(t, engine, o, funcs{})
 			_, c := h.peer("")
 			s := wait(t, h.begun)
