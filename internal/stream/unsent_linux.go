@@ -1,17 +1,9 @@
 package stream
 
-import (
-	"syscall"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-func (s *socket) unsent() int { return unsent(s.raw) }
-
-func (s *tlsSocket) unsent() int { return unsent(s.raw) }
-
-func unsent(raw syscall.RawConn) (n int) {
-	raw.Control(func(fd uintptr) {
+func (s *socket) unsent() (n int) {
+	s.raw.Control(func(fd uintptr) {
 		n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
 	})
 	return n
