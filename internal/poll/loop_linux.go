@@ -219,12 +219,15 @@ func (l *loop) takeReady(events []syscall.EpollEvent) int {
 		events[i] = syscall.EpollEvent{Fd: int32(it.slot), Pad: int32(it.gen)}
 	}
 	l.first += n
-	if l.first == len(l.ready) {
+	switch {
+	case l.first == len(l.ready):
 		if cap(l.ready) > maxSpare {
 			l.ready = nil
 		}
 		l.ready, l.first = l.ready[:0], 0
 		l.queued.Store(false)
+	case l.first > len(l.ready)/2: // under a storm it is never empty
+		l.ready, l.first = l.ready[:copy(l.ready, l.ready[l.first:])], 0
 	}
 	return n
 }
