@@ -205,10 +205,24 @@ func (s *Session) startTiming() {
 	s.arm()
 }
 
-// onTime sees to what has come due.
+// onTime sees to what has come due. The other sessions of the clock do not wait
+// while somebody else has the lock for long: to compress a large message, or in
+// a hook of Trace.
 func (s *Session) onTime() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if s.mu.TryLock() {
+		s.whatIsDue()
+		s.mu.Unlock()
+		return
+	}
+	go func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.whatIsDue()
+	}()
+}
+
+// whatIsDue is onTime with s.mu held.
+func (s *Session) whatIsDue() {
 	if s.gone {
 		return
 	}

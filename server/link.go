@@ -73,7 +73,7 @@ type tcpLink Session
 func (l *tcpLink) Ready(w *poll.Worker, ev poll.Events) { (*Session)(l).ready(w, eventsOf(ev)) }
 
 // Overdue implements [poll.Source].
-func (l *tcpLink) Overdue() { (*Session)(l).overdue() }
+func (l *tcpLink) Overdue() { (*Session)(l).isOverdue() }
 
 func eventsOf(ev poll.Events) (e uint32) {
 	if ev&poll.Readable != 0 {
@@ -86,6 +86,15 @@ func eventsOf(ev poll.Events) (e uint32) {
 		e |= evWrite
 	}
 	return e
+}
+
+// isOverdue has overdue called. It is called by the poller's monitor, which can't
+// wait for the lock: somebody may be compressing a large message, or in a hook
+// of Trace.
+func (s *Session) isOverdue() {
+	if s.gather.Load() {
+		go s.overdue()
+	}
 }
 
 // overdue ends the gathering of what a callback sends when the callback takes
@@ -191,7 +200,7 @@ type tlsLink struct {
 func (l *tlsLink) Ready(w *poll.Worker, ev poll.Events) { l.s.ready(w, eventsOf(ev)) }
 
 // Overdue implements [poll.Source].
-func (l *tlsLink) Overdue() { l.s.overdue() }
+func (l *tlsLink) Overdue() { l.s.isOverdue() }
 
 // read is called until it returns errAgain: what crypto/tls has read ahead is
 // announced by no event.
