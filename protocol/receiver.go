@@ -120,29 +120,39 @@ func (r *Receiver) Init(role Role, o *Options) {
 // later call returns it again. After a close frame all input is taken and
 // ignored (RFC 6455, section 5.5.1).
 func (r *Receiver) Next(p []byte) (n int, ev Event, ok bool, err error) {
-	// The fast path: a whole message in one frame, all of it in p. Whatever is
-	// unusual is left to next.
+	if n, op, data := r.NextWhole(p); n > 0 {
+		ev.Kind, ev.Opcode, ev.First, ev.Final, ev.Data = EventData, op, true, true, data
+		return n, ev, true, nil
+	}
+	return r.next(p)
+}
+
+// NextWhole is a quicker Next for the most frequent event: a message in one
+// frame, uncompressed, that begins at the front of p and is all in it. It returns
+// how many bytes that was, the message's opcode and its data, which lies in p.
+// n is 0 for everything else; [Receiver.Next] is to be called then.
+func (r *Receiver) NextWhole(p []byte) (n int, op frame.Opcode, data []byte) {
 	if r.stage != stageIdle || len(p) < 4 {
-		return r.next(p)
+		return 0, 0, nil
 	}
 	b0, size := p[0], int(p[1]&0x7F)
 	if b0 != 0x80|byte(frame.OpText) && b0 != 0x80|byte(frame.OpBinary) || p[1]&0x80 != r.maskBit {
-		return r.next(p)
+		return 0, 0, nil
 	}
 	h := 2
 	if size >= 126 {
 		if size = int(binary.BigEndian.Uint16(p[2:])); p[1]&0x7F == 127 || size < 126 {
-			return r.next(p)
+			return 0, 0, nil
 		}
 		h = 4
 	}
 	h += int(r.maskBit >> 5) // the four bytes of the masking-key
 	n = h + size
 	if n > len(p) || int64(size) > r.max {
-		return r.next(p)
+		return 0, 0, nil
 	}
-	data := p[h:n:n]
-	op := frame.Opcode(b0 & 0x0F)
+	data = p[h:n:n]
+	op = frame.Opcode(b0 & 0x0F)
 	known := op != frame.OpText || r.skipUTF8 // that nothing is wrong with the text
 	switch {
 	case r.maskBit == 0:
@@ -152,10 +162,10 @@ func (r *Receiver) Next(p []byte) (n int, ev Event, ok bool, err error) {
 		known = unmaskText(frame.Mask(p[h-4:h]), data, 0)
 	}
 	if !known && !validText(data) {
-		return n, Event{}, false, r.fail(frame.ErrInvalidUTF8)
+		r.fail(frame.ErrInvalidUTF8)
+		return 0, 0, nil // Next tells
 	}
-	ev.Kind, ev.Opcode, ev.First, ev.Final, ev.Data = EventData, op, true, true, data
-	return n, ev, true, nil
+	return n, op, data
 }
 
 func (r *Receiver) next(p []byte) (n int, ev Event, ok bool, err error) {

@@ -241,6 +241,9 @@ func (s *Session) whatIsDue() {
 			s.checkProgress(now)
 		}
 	}
+	if s.gone { // meanwhile: writing releases s.mu
+		return
+	}
 	if now >= s.timing.tick {
 		s.onTick()
 		s.timing.tick = max(s.timing.tick+s.period(), now+1)
@@ -300,16 +303,29 @@ func (s *Session) checkProgress(now int64) {
 	if !s.blocked || s.flushing {
 		return // or else it will be, and is looked at again
 	}
-	switch delivered := s.delivered(); {
-	case delivered-r.wrote < progress:
-		e := s.ending()
-		e.because(ReasonError, websocket.ErrWriteTimeout)
-		e.closing.Fail(websocket.ErrWriteTimeout)
-		s.cut(e)
-	default:
-		r.wrote = delivered
-		r.writeAt = now + s.conf.writing.Milliseconds()
+	delivered, taken := s.delivered(), r.taken
+	if before := r.wrote; delivered-before < progress {
+		// So that nobody is dropped whom only an event has not reached.
+		if s.writable(); !s.blocked || s.flushing || s.gone || s.rare != r {
+			return
+		}
+		delivered = s.delivered()
+		if r.taken-taken < progress && delivered-before < progress {
+			s.stuck()
+			return
+		}
 	}
+	r.wrote = delivered
+	r.writeAt = now + s.conf.writing.Milliseconds()
+}
+
+// stuck gives up a peer that takes nothing. s.mu is held.
+func (s *Session) stuck() {
+	s.rare.writeAt = 0
+	e := s.ending()
+	e.because(ReasonError, websocket.ErrWriteTimeout)
+	e.closing.Fail(websocket.ErrWriteTimeout)
+	s.cut(e)
 }
 
 // progress is how many bytes a peer must take in WriteTimeout.

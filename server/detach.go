@@ -51,6 +51,9 @@ func (s *Session) Detach() (*websocket.Conn, error) {
 	}
 	a := websocket.Accepted{Stream: t, Handshake: hs, Early: slices.Concat(s.unread(), early)}
 	o := s.conf.conn
+	if s.mode.Load()&modeOwnMax != 0 {
+		o.MaxMessageSize = s.rare.maxSize
+	}
 	return a.Conn(protocol.RoleServer, &o), nil
 }
 

@@ -301,7 +301,7 @@ func (s *Session) dropped() {
 func (s *Session) settle(ev uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gather.Store(false)
+	s.gather.set(flushNow)
 	if ev&evWrite != 0 {
 		s.writable()
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
@@ -11,10 +13,27 @@ import (
 // finds nobody writing writes, without the lock, until nothing is left or the
 // kernel takes no more; then a Writable will have a worker go on.
 
+// gathering says whether what is sent waits for the end of the turn. It is set by
+// whoever has the turn, or finds that it takes long.
+type gathering struct{ v atomic.Uint32 }
+
+const (
+	flushNow   = iota
+	gather     // callbacks run
+	gatherLast // it is the callback for the last message that was read
+)
+
+func (g *gathering) set(v uint32) { g.v.Store(v) }
+func (g *gathering) on() bool     { return g.v.Load() != flushNow }
+func (g *gathering) last() bool   { return g.v.Load() == gatherLast }
+
+// change does nothing when the turn was found to take long.
+func (g *gathering) change(from, to uint32) { g.v.CompareAndSwap(from, to) }
+
 // flush writes what is queued, unless somebody else will. s.mu is held, and
 // released while writing.
 func (s *Session) flush() {
-	if !s.gather.Load() || len(s.out) >= gatherLimit {
+	if !s.gather.on() || len(s.out) >= gatherLimit {
 		s.write()
 	}
 }

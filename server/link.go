@@ -92,7 +92,7 @@ func eventsOf(ev poll.Events) (e uint32) {
 // wait for the lock: somebody may be compressing a large message, or in a hook
 // of Trace.
 func (s *Session) isOverdue() {
-	if s.gather.Load() {
+	if s.gather.on() {
 		go s.overdue()
 	}
 }
@@ -102,8 +102,8 @@ func (s *Session) isOverdue() {
 func (s *Session) overdue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gather.Load() {
-		s.gather.Store(false)
+	if s.gather.on() {
+		s.gather.set(flushNow)
 		s.write()
 	}
 }

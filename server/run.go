@@ -54,7 +54,7 @@ func (s *Session) run(w *poll.Worker) {
 		if watch != nil {
 			watch.Reset(overdueAfter)
 		}
-		s.gather.Store(true)
+		s.gather.set(gather)
 		s.hold()
 		ev := s.turn.take()
 		later := s.step(w, ev)
@@ -227,11 +227,14 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if rest := s.feed(b); len(rest) > 0 {
 			s.in.kept, s.in.keptOff = append(bufpool.Get(len(rest))[:0], rest...), 0
 		}
+		if !direct { // the next read may be anybody's
+			bufpool.Poison(b)
+		}
 		s.countReceived(len(b))
 		if taken += len(b); !more && ev&evHangUp == 0 {
 			return 0
 		}
-		if taken > readBudget {
+		if taken > readBudget && (s.in.part == nil || taken > 4*readBudget) {
 			return evRead | ev&evHangUp
 		}
 	}
@@ -285,7 +288,15 @@ func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
 // stopped in its middle.
 func (s *Session) feed(p []byte) (rest []byte) {
 	s.in.input = p
+	if s.gather.last() {
+		s.gather.change(gatherLast, gather)
+	}
 	for m := s.mode.Load(); m == 0 || s.goesOn(m); m = s.mode.Load() {
+		if n, op, data := s.in.recv.NextWhole(s.in.input); n > 0 {
+			s.in.input = s.in.input[n:]
+			s.deliver(op, data)
+			continue
+		}
 		n, ev, ok, err := s.in.recv.Next(s.in.input)
 		s.in.input = s.in.input[n:]
 		switch {
@@ -349,6 +360,9 @@ func (s *Session) deliver(t websocket.MessageType, data []byte) {
 		return
 	}
 	s.in.messages++
+	if len(s.in.input) == 0 {
+		s.gather.change(gather, gatherLast)
+	}
 	s.h.Message(s, message(t, data))
 }
 

@@ -141,7 +141,7 @@ func (s *Session) sendOne(op frame.Opcode, p []byte) (err error) {
 	switch {
 	case s.over:
 		err = ErrOver
-	case cap(s.out)-len(s.out) >= len(p)+frame.MaxHeaderSize && !s.blocked && s.gather.Load() && (s.rare == nil || !s.rare.queue.waiting()):
+	case cap(s.out)-len(s.out) >= len(p)+frame.MaxHeaderSize && !s.blocked && s.gather.on() && (s.rare == nil || !s.rare.queue.waiting()):
 		// In a callback, behind other answers: this is all.
 		s.unsaid++
 		s.out, err = s.send.AppendMessage(s.out, op, p)
@@ -157,13 +157,14 @@ func (s *Session) sendOne(op frame.Opcode, p []byte) (err error) {
 const (
 	gatherLimit = 64 << 10 // what is gathered beyond it is written before more is
 	gatherRoom  = 8 << 10  // borrowed for what is gathered first
+	lastLimit   = 8 << 10  // larger messages are, too, when they are the last
 	copyLimit   = 32 << 10 // larger messages are written from where they are
 	pongRoom    = 1 << 10  // pongs queued while the peer takes nothing
 )
 
 // queueMessage queues a message, or drops it as the policy says. s.mu is held.
 func (s *Session) queueMessage(m item) error {
-	if s.blocked || s.rare != nil && s.rare.queue.waiting() || s.flushing && s.tooMuch(len(m.data)) {
+	if s.blocked || s.rare != nil && s.rare.queue.waiting() {
 		if queued, err := s.admit(&m); queued || err != nil {
 			return err
 		}
@@ -192,11 +193,11 @@ func (s *Session) encode(m *item) error {
 		s.send.SetCoding(false)
 		defer s.send.SetCoding(true)
 	}
-	if len(m.data) > copyLimit && !s.flushing && !s.blocked && s.codec() == nil {
+	if len(m.data) > lastLimit && s.codec() == nil && s.direct(len(m.data)) {
 		out, ok, err := s.send.AppendMessageHeader(bufpool.Grow(s.out, frame.MaxHeaderSize), m.opcode, m.data)
 		s.out = out
 		if ok && err == nil {
-			s.writeBehind(m.data)
+			s.writeNow(m.data)
 			return nil
 		}
 	}
@@ -207,12 +208,13 @@ func (s *Session) encode(m *item) error {
 
 // room returns s.out with room for n bytes more.
 func (s *Session) room(n int) []byte {
-	if s.out == nil && s.gather.Load() {
-		// More may follow, of the same size.
-		if n > gatherRoom/2 {
-			n = max(n, gatherLimit)
+	if s.gather.on() && cap(s.out)-len(s.out) < n {
+		// More may follow: a little room at first, and then all there will be.
+		if s.out == nil && n <= gatherRoom/2 {
+			n = gatherRoom
+		} else {
+			n = max(n, gatherLimit-len(s.out))
 		}
-		n = max(n, gatherRoom)
 	}
 	return bufpool.Grow(s.out, n)
 }
@@ -220,11 +222,31 @@ func (s *Session) room(n int) []byte {
 // writeBehind queues p, or writes it at once behind what is queued where that
 // saves the copy. s.mu is held.
 func (s *Session) writeBehind(p []byte) {
-	if s.flushing || s.blocked || s.rare != nil && s.rare.head != nil ||
-		len(p) <= copyLimit && (s.gather.Load() || len(s.out) > 0) {
-		s.out = append(bufpool.Grow(s.out, len(p)), p...)
-		return
+	if s.direct(len(p)) {
+		s.writeNow(p)
+	} else {
+		s.out = append(s.room(len(p)), p...)
 	}
+}
+
+// direct reports whether n bytes are better written from where they are than
+// copied: many, those of the last answer in a turn, and a frame for which nobody
+// else's has to be waited for. s.mu is held.
+func (s *Session) direct(n int) bool {
+	switch {
+	case s.flushing || s.blocked || s.rare != nil && s.rare.head != nil:
+		return false
+	case n > copyLimit:
+		return true
+	case s.gather.on():
+		return n > lastLimit && s.gather.last()
+	}
+	return len(s.out) == 0
+}
+
+// writeNow writes what is queued and then p. s.mu is held, and released
+// meanwhile.
+func (s *Session) writeNow(p []byte) {
 	head := s.out
 	s.out = nil
 	n, err := s.transmit(head, p)
@@ -256,9 +278,12 @@ func (s *Session) queueControl(op frame.Opcode, payload []byte) error {
 func (s *Session) queuePong(payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.out) >= pongRoom && !s.blocked {
+		s.write() // as many pings may follow as fit into a read
+	}
 	switch {
 	case s.over && s.mode.Load()&modeClosing == 0:
-	case s.blocked && len(s.out) >= pongRoom:
+	case len(s.out) >= pongRoom: // or more than that is on its way
 		r := s.more()
 		r.pong, r.owesPong = append(r.pong[:0], payload...), true
 	default:

@@ -27,7 +27,7 @@ type Session struct {
 
 	turn turn // the right to run callbacks, and what is to be done
 
-	gather atomic.Bool   // callbacks run: what is sent waits for them
+	gather gathering     // whether what is sent waits for callbacks
 	mode   atomic.Uint32 // what the runner has to look at between two messages
 	heard  atomic.Bool   // something came since the last tick
 

@@ -56,7 +56,7 @@ func Put(b []byte) {
 	if c >= len(classes) || cap(b) != 1<<(c+minBits) {
 		return
 	}
-	poison(b[:cap(b)])
+	Poison(b[:cap(b)])
 	classes[c].Put(unsafe.SliceData(b))
 }
 

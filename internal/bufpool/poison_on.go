@@ -2,9 +2,9 @@
 
 package bufpool
 
-// poison overwrites what is given back, so that a test that still reads it
+// Poison overwrites what is given back, so that a test that still reads it
 // fails. It is compiled in under the race detector.
-func poison(b []byte) {
+func Poison(b []byte) {
 	for i := range b {
 		b[i] = 0xDB
 	}
