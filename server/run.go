@@ -221,6 +221,9 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if !s.heard.Load() {
 			s.heard.Store(true)
 		}
+		if w != nil && !direct && len(b) == len(into) {
+			w.Filled()
+		}
 		if direct && &b[0] == &into[0] {
 			s.in.part = s.in.part[:len(s.in.part)+len(b)]
 		}
@@ -273,7 +276,7 @@ func (s *Session) mayRead() bool {
 // an unfinished message where a large piece of it is still to come.
 func (s *Session) place(w *poll.Worker) (into []byte, direct bool) {
 	if rest, coded := s.in.recv.Payload(); rest >= minDirect && !coded && s.in.part != nil {
-		room := int(min(rest, int64(max(len(s.in.part), minDirect))))
+		room := int(min(rest, int64(max(3*len(s.in.part), minDirect)))) // no more than four times what has come
 		s.in.part = bufpool.Grow(s.in.part, room)
 		n := len(s.in.part)
 		return s.in.part[n:min(int64(cap(s.in.part)), int64(n)+rest)], true
