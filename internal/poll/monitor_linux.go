@@ -99,6 +99,7 @@ func (p *Poller) newWorker(l *loop) *Worker {
 	}
 	w.loop = l
 	w.next, w.n, w.fromReady, w.spent = 0, 0, false, 0
+	w.full = false
 	w.own = idle
 	w.word.Store(idle)
 	return w

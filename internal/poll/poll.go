@@ -38,7 +38,8 @@ type Options struct {
 	// 0: GOMAXPROCS.
 	Workers int
 
-	// Buffer is the size, in bytes, of [Worker.Buffer]. 0: 256 KiB.
+	// Buffer is the size, in bytes, that [Worker.Buffer] has at most, once a
+	// Read has filled a smaller one. 0: 256 KiB.
 	Buffer int
 }
 

@@ -22,6 +22,9 @@ type Worker struct{}
 // Buffer returns nil.
 func (*Worker) Buffer() []byte { return nil }
 
+// Filled does nothing.
+func (*Worker) Filled() {}
+
 // Desc is a descriptor in a poller; there is none on this system.
 type Desc struct{}
 

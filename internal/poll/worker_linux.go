@@ -13,6 +13,7 @@ const batch = 256
 type Worker struct {
 	loop *loop
 	buf  []byte
+	full bool // the next buf is of full size
 
 	// word says what the worker does: a count of what it has done in the upper
 	// bits, then the index of the event it is at, then flags. The worker
@@ -39,13 +40,30 @@ const (
 // index returns the index of the event that a word is about.
 func index(word uint64) int { return int(word>>flagBits) & (1<<indexBits - 1) }
 
-// Buffer returns memory of the worker's, of the size in [Options], for the time
-// of one call of Ready. Its content is anything.
+// smallBuffer is the size, in bytes, of a worker's first buffer. Each callback
+// that blocks keeps one. A TLS record, which holds 16 KiB, does not fill it: a
+// larger one would be of no use there.
+const smallBuffer = 20 << 10
+
+// Buffer returns memory of the worker's for the time of one call of Ready: 20 KiB,
+// and as much as [Options] say after [Worker.Filled]. Its content is anything.
 func (w *Worker) Buffer() []byte {
 	if w.buf == nil {
-		w.buf = make([]byte, w.loop.p.buffer)
+		n := w.loop.p.buffer
+		if !w.full {
+			n = min(n, smallBuffer)
+		}
+		w.buf = make([]byte, n)
 	}
 	return w.buf
+}
+
+// Filled tells that a Read has filled the buffer, so that a larger one is worth
+// while. The one of before stays the caller's until Ready returns.
+func (w *Worker) Filled() {
+	if len(w.buf) < w.loop.p.buffer {
+		w.buf, w.full = nil, true
+	}
 }
 
 // run is the worker's goroutine. When a callback ends it by runtime.Goexit,
