@@ -171,7 +171,8 @@ func (s *Session) idleTimeout() time.Duration {
 }
 
 // period returns the time between two ticks in milliseconds: a tenth of the
-// shortest silence that anything follows from. s.mu is held.
+// shortest silence that anything follows from, and no less than a slot of the
+// clock, so that none is missed. s.mu is held.
 func (s *Session) period() int64 {
 	d := DefaultIdleTimeout
 	if t := s.idleTimeout(); t > 0 {
@@ -183,7 +184,7 @@ func (s *Session) period() int64 {
 	if t := s.conf.hibernate; t > 0 {
 		d = min(d, t)
 	}
-	return min(max(d.Milliseconds()/10, 1), 1<<24)
+	return min(max(d.Milliseconds()/10, slotTime), 1<<24)
 }
 
 // restartTicks begins to measure silence anew. s.mu is held.
@@ -343,6 +344,7 @@ func (s *Session) closeTimedOut() {
 // held.
 func (s *Session) cut(e *ending) {
 	e.lost = true
+	e.unsent = s.owed()
 	s.over = true
 	s.setMode(modeEnding, 0)
 	if !s.released {

@@ -311,7 +311,7 @@ func (s *Session) settle(ev uint32) {
 	}
 	e := s.rare.end
 	if s.phase == phaseOpen && s.judge(e) {
-		e.unsent = s.owed()
+		e.unsent = max(e.unsent, s.owed())
 		if e.failed && !e.lost && !e.detached {
 			s.phase = phaseLinger
 			e.finWanted = true

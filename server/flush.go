@@ -18,9 +18,10 @@ import (
 type gathering struct{ v atomic.Uint32 }
 
 const (
-	flushNow   = iota
-	gather     // callbacks run
-	gatherLast // it is the callback for the last message that was read
+	flushNow    = iota
+	gather      // callbacks run
+	gatherLast  // it is the callback for the last message that was read
+	gatherAlone // callbacks run, and nobody looks how long that takes
 )
 
 func (g *gathering) set(v uint32) { g.v.Store(v) }
@@ -28,13 +29,15 @@ func (g *gathering) on() bool     { return g.v.Load() != flushNow }
 func (g *gathering) last() bool   { return g.v.Load() == gatherLast }
 
 // change does nothing when the turn was found to take long.
-func (g *gathering) change(from, to uint32) { g.v.CompareAndSwap(from, to) }
+func (g *gathering) change(from, to uint32) bool { return g.v.CompareAndSwap(from, to) }
 
 // flush writes what is queued, unless somebody else will. s.mu is held, and
 // released while writing.
 func (s *Session) flush() {
 	if !s.gather.on() || len(s.out) >= gatherLimit {
 		s.write()
+	} else if s.gather.change(gatherAlone, gather) {
+		s.watch()
 	}
 }
 
@@ -97,6 +100,8 @@ func (s *Session) wrote(head []byte, off, n int, err error) {
 	if off == len(head) || err != nil {
 		bufpool.Put(head)
 		if err != nil {
+			e := s.ending()
+			e.unsent = max(e.unsent, len(head)-off+s.owed())
 			s.writeFailed(err)
 		} else if s.retry && s.link.unsent() > 0 {
 			s.kick(evWrite) // the kernel took more before the link knew that it waits

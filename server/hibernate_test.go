@@ -140,9 +140,11 @@ func TestHibernateWithoutDescriptor(t *testing.T) {
 // of it is a copy, and the messages behind it in the same read are untouched.
 func TestMessageDataIsTheHandlers(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
+		n := 0
 		g := guarded(t, &funcs{message: func(s *server.Session, m websocket.Message) {
 			s.Send(websocket.Outgoing{Opcode: m.Type, Data: m.Data})
-			s.SendKeyed("key", websocket.Outgoing{Opcode: m.Type, Data: m.Data})
+			n++
+			s.SendKeyed(n, websocket.Outgoing{Opcode: m.Type, Data: m.Data})
 			m.Data = append(m.Data, "what an append adds must not reach the next"...)
 			for i := range m.Data {
 				m.Data[i] = 0xDB
@@ -175,7 +177,7 @@ func TestSessionsAreNoHandshakes(t *testing.T) {
 		}
 		o := &server.Options{}
 		o.MaxPendingHandshakes = 64
-		h := serveOne(t, engine, o, funcs{message: echo})
+		h := serve(t, engine, o, func() server.Handler { return &funcs{message: echo} })
 		h.MaxSessions = -1
 		var last *wstest.Peer
 		for range n {
