@@ -29,6 +29,10 @@
 // their own that move none and may be used without it: frame, extension,
 // deflate, protocol and handshake.
 //
+// For servers of many connections there is package server: handlers with
+// callbacks, whose sessions need no goroutine while they wait, groups that are
+// sent the same, and a shutdown that tells everybody.
+//
 // # Reading
 //
 // [Conn.Read] returns the next message, whole. There are other ways for other

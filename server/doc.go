@@ -34,9 +34,8 @@
 // [Session.Text], [Session.Binary], [Session.Send] and the like may be called
 // from any goroutine, and never wait for the peer. In a callback, what is sent
 // is gathered, and leaves in one write after it, or after all messages that
-// came in one read. Where a worker runs the callback (see below) and it takes
-// longer than a millisecond or two, what it has sent by then leaves, and what
-// others send does not wait for its end.
+// came in one read. When a callback takes longer than a millisecond or two, what
+// it has sent by then leaves, and what others send does not wait for its end.
 //
 // What the peer does not take is owed, and bounded by a [Backlog]. Above Soft
 // the handler can ask, by [Session.Congested], and send less. Above Hard the
