@@ -104,15 +104,16 @@ func (s *Server) accept(r *http.Request, res *Result) *Response {
 		k = http.CanonicalHeaderKey(k)
 		resp.Header[k] = append(resp.Header[k], v...)
 	}
+	lines := []string{"websocket", "Upgrade", ""} // one piece of memory for all
 	if r.ProtoMajor == 1 {
 		resp.Status = http.StatusSwitchingProtocols
-		lines := []string{"websocket", "Upgrade"}
-		resp.Header[hUpgrade], resp.Header[hConnection] = lines[:1:1], lines[1:]
+		resp.Header[hUpgrade], resp.Header[hConnection] = lines[:1:1], lines[1:2:2]
 	}
 	// "The server MUST NOT" look for a key over HTTP/2 (RFC 8441, section 5),
 	// yet clients that send one wait for its answer.
 	if keys := r.Header[hKey]; len(keys) == 1 && validKey(keys[0]) {
-		resp.Header[hAccept] = []string{acceptKey(keys[0])}
+		lines[2] = acceptKey(keys[0])
+		resp.Header[hAccept] = lines[2:]
 	}
 	if res.Subprotocol != "" {
 		resp.Header[hProtocol] = []string{res.Subprotocol}

@@ -36,7 +36,7 @@ func platform(c net.Conn) Transport {
 type socket struct {
 	net.Conn
 	raw      syscall.RawConn
-	onRead   func(fd uintptr) bool // made once, so that a call allocates nothing
+	onRead   func(fd uintptr) bool // made at the first read, so that others allocate nothing
 	rbuf     []byte                // what onRead read
 	errno    syscall.Errno         // or why not; 0 and no rbuf: the end
 	sizeBits uint8                 // of the buffer to read into
@@ -47,15 +47,16 @@ func newSocket(c net.Conn, sc syscall.Conn) Transport {
 	if err != nil {
 		return plain{c}
 	}
-	s := &socket{Conn: c, raw: raw}
-	s.onRead = s.readReady()
-	return s
+	return &socket{Conn: c, raw: raw}
 }
 
 func (s *socket) Unwrap() any { return s.Conn }
 
 func (s *socket) ReadBorrow(sizeBits uint8) ([]byte, error) {
 	s.sizeBits = sizeBits
+	if s.onRead == nil {
+		s.onRead = s.readReady()
+	}
 	if err := s.raw.Read(s.onRead); err != nil {
 		return nil, err
 	}
