@@ -177,16 +177,18 @@ func (c address) addr() net.Addr {
 // before they are overdue.
 const overdueAfter = 2 * time.Millisecond
 
-// watch returns a timer that calls overdue. The caller has the turn.
-func (s *Session) watch() *time.Timer {
+// watch has overdue called. When callbacks are over by then, it does no harm.
+// s.mu is held.
+func (s *Session) watch() {
 	l, ok := s.link.(*goLink)
-	if !ok { // Init, in the poller
-		return time.AfterFunc(overdueAfter, s.overdue)
-	}
-	if l.watch == nil {
+	switch {
+	case !ok: // Init, in the poller
+		time.AfterFunc(overdueAfter, s.overdue)
+	case l.watch == nil:
 		l.watch = time.AfterFunc(overdueAfter, s.overdue)
+	default:
+		l.watch.Reset(overdueAfter)
 	}
-	return l.watch
 }
 
 // tlsLink is the link over TLS over TCP in the poller.

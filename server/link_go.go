@@ -31,7 +31,7 @@ type goLink struct {
 
 	drain time.Time // when the reader has brought what had come before a shutdown; owned by whoever has the turn
 
-	watch *time.Timer // see Session.watch; owned by whoever has the turn
+	watch *time.Timer // see Session.watch; guarded by Session.mu
 }
 
 // drainGrace is how long a reader has for what is in the kernel at a shutdown.

@@ -46,23 +46,17 @@ func (s *Session) run(w *poll.Worker) {
 			go s.run(nil)
 		}
 	}()
-	var watch *time.Timer
-	if w == nil {
-		watch = s.watch()
-	}
 	for {
-		if watch != nil {
-			watch.Reset(overdueAfter)
+		if w != nil {
+			s.gather.set(gather)
+		} else {
+			s.gather.set(gatherAlone)
 		}
-		s.gather.set(gather)
 		s.hold()
 		ev := s.turn.take()
 		later := s.step(w, ev)
 		s.settle(ev)
 		s.rest()
-		if watch != nil {
-			watch.Stop()
-		}
 		if s.turn.leave() {
 			left = true
 			if later != 0 {
