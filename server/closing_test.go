@@ -288,8 +288,8 @@ func TestCloseWithBacklog(t *testing.T) {
 			s.Binary(make([]byte, 64<<10))
 		}
 		s.Close(4000, "")
-		if r := wait(t, h.over); r.Kind != server.ReasonStop || !errors.Is(r.Close.Cause, websocket.ErrCloseTimeout) {
-			t.Error(r)
+		if r := wait(t, h.over); r.Kind != server.ReasonStop || !errors.Is(r.Close.Cause, websocket.ErrCloseTimeout) || r.Unsent < 64<<10 || r.Unsent > 161*64<<10 {
+			t.Errorf("%v, %d bytes unsent", r, r.Unsent)
 		}
 		until(t, "everything is given back", func() bool { return h.Stats().Sessions == 0 && s.Backlog() == 0 })
 	})

@@ -184,6 +184,36 @@ func TestDetachCompressed(t *testing.T) {
 	})
 }
 
+// HD7: the limit that SetMaxMessageSize has set goes along.
+func TestDetachKeepsMaxMessageSize(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		for size, allowed := range map[int64]int{10: 10, 0: websocket.DefaultMaxMessageSize, -1: websocket.DefaultMaxMessageSize + 1} {
+			conns := make(chan *websocket.Conn, 1)
+			g := guarded(t, &funcs{message: func(s *server.Session, _ websocket.Message) {
+				s.SetMaxMessageSize(size)
+				c, err := s.Detach()
+				if err != nil {
+					t.Error(err)
+				}
+				conns <- c
+			}})
+			o := &server.Options{}
+			o.MaxMessageSize = 5
+			h := g.serve(engine, o)
+			c := h.raw(nil)
+			c.say(textFrame("x"))
+			go echoConn(h, wait(t, conns))
+			long := strings.Repeat("x", allowed)
+			c.say(textFrame(long))
+			c.want("t:" + long)
+			if size >= 0 {
+				c.say(textFrame(long + "x")[:14])
+				c.want("close:1009")
+			}
+		}
+	})
+}
+
 // Detach is refused in the middle of a message and while something is owed; the
 // session goes on then.
 func TestNotDetachable(t *testing.T) {

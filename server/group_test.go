@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/deflate"
@@ -120,7 +121,11 @@ func TestGroupWithStalledMember(t *testing.T) {
 		if engine != "poll" {
 			members = 40
 		}
+		if raceEnabled {
+			members /= 2
+		}
 		o := backlog(server.PolicyDropOldest)
+		o.WriteTimeout = time.Hour // the stalled one is to stay
 		h := serveOne(t, engine, o, funcs{})
 		var g server.Group
 		_, _ = h.peer("")

@@ -346,19 +346,21 @@ func TestSetDeflate(t *testing.T) {
 				s.SetDeflate(string(m.Data) == "on")
 				s.Text(long)
 				s.SetDeflate(true)
-				s.Send(websocket.Text(long), websocket.Outgoing{Opcode: websocket.MessageText, Data: []byte(long), NoCompress: true})
+				plain := websocket.Outgoing{Opcode: websocket.MessageText, Data: []byte(long), NoCompress: true}
+				s.Send(websocket.Text(long), plain)
+				s.SendKeyed("key", plain)
 			}}
 			g := guarded(t, f)
 			c := g.serve(engine, &o).raw(nil, "Sec-WebSocket-Extensions: permessage-deflate")
 			c.say(textFrame("on"))
-			c.want("c:", "c:", "t:"+long)
+			c.want("c:", "c:", "t:"+long, "t:"+long)
 			c.say(textFrame("off"))
-			c.want("t:"+long, "c:", "t:"+long)
+			c.want("t:"+long, "c:", "t:"+long, "t:"+long)
 
 			g = guarded(t, f)
 			c = g.serve(engine, &o).raw(nil)
 			c.say(textFrame("on"))
-			c.want("t:"+long, "t:"+long, "t:"+long)
+			c.want("t:"+long, "t:"+long, "t:"+long, "t:"+long)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,9 +38,10 @@ func TestRelieved(t *testing.T) {
 		hs := serve(t, engine, &server.Options{Backlog: server.Backlog{Hard: -1}}, func() server.Handler { return h })
 		c := hs.dial(nil)
 		s := wait(t, sessions)
-		const messages, size = 200, 128 << 10
+		const messages, size = 100, 256 << 10
 		written := make(chan error, 1)
-		ctx := hs.context()
+		ctx, cancel := context.WithTimeout(t.Context(), 6*patience) // the whole of it
+		defer cancel()
 		go func() {
 			p := make([]byte, size)
 			for i := range messages {

@@ -80,6 +80,7 @@ func (k *soak) upgrade(w http.ResponseWriter, r *http.Request) (server.Handler, 
 	k.mu.Unlock()
 	o := &server.Options{Backlog: server.Backlog{Hard: p.plan.hard, Policy: p.plan.policy}}
 	o.CloseTimeout = patience
+	o.WriteTimeout = patience // a machine that has too much to do may stall a client for long
 	o.MaxControls = -1
 	if p.plan.coding != nil {
 		o.Extensions = p.plan.coding.server
