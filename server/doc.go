@@ -66,7 +66,9 @@
 // buffer while nothing comes and nothing is owed. A few workers wait for all of
 // them, and run the callbacks. One that blocks holds up its own session only:
 // another worker takes over the rest. Everywhere else, and over any other
-// transport, a goroutine waits for each session, with the same behaviour.
+// transport, a goroutine waits for each session, with the same behaviour. Over
+// TLS, crypto/tls keeps a buffer of its own as large as some record once needed:
+// 2 KiB after short ones, up to 32 KiB after the longest.
 //
 // [Session.Detach] hands a session over as a [websocket.Conn].
 package server

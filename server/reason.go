@@ -51,7 +51,8 @@ type Reason struct {
 	Close *websocket.CloseError
 
 	// Err is what went wrong, nil where nothing did: the [frame.Violation] for
-	// ReasonBadFrame and ReasonBadEncoding, ErrSlowPeer, ErrAuthTimeout, the
+	// ReasonBadFrame and ReasonBadEncoding, ErrIdleTimeout, ErrAuthTimeout,
+	// ErrSlowPeer, [websocket.ErrWriteTimeout], [websocket.ErrKeepAlive], the
 	// error of the transport.
 	Err error
 

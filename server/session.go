@@ -175,7 +175,11 @@ func (s *Session) RemoteAddr() net.Addr { return s.link.remoteAddr() }
 
 // LocalAddr returns the address of this end, nil where there is none. It may be
 // nil after the end.
-func (s *Session) LocalAddr() net.Addr { return s.link.localAddr() }
+func (s *Session) LocalAddr() net.Addr {
+	s.mu.Lock() // the descriptor that is asked must not become another connection's
+	defer s.mu.Unlock()
+	return s.link.localAddr()
+}
 
 // SetActive stops reading, with false, or goes on with it. What the peer sends
 // meanwhile waits in the kernel, and flow control makes the peer wait. It holds
