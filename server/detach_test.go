@@ -202,7 +202,11 @@ func TestDetachKeepsMaxMessageSize(t *testing.T) {
 			h := g.serve(engine, o)
 			c := h.raw(nil)
 			c.say(textFrame("x"))
-			go echoConn(h, wait(t, conns))
+			conn, ended := wait(t, conns), make(chan error, 1)
+			go func() {
+				echoConn(h, conn)
+				ended <- conn.CloseNow()
+			}()
 			long := strings.Repeat("x", allowed)
 			c.say(textFrame(long))
 			c.want("t:" + long)
@@ -210,6 +214,8 @@ func TestDetachKeepsMaxMessageSize(t *testing.T) {
 				c.say(textFrame(long + "x")[:14])
 				c.want("close:1009")
 			}
+			c.cut()
+			wait(t, ended)
 		}
 	})
 }
