@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -191,30 +192,33 @@ func TestPolicyDropOldest(t *testing.T) {
 func TestSendKeyed(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, policy := range []server.Policy{server.PolicyClose, server.PolicyDropNewest, server.PolicyDropOldest, server.PolicyLatest} {
-			h := serveOne(t, engine, backlog(policy), funcs{})
-			peer, _ := h.peer("")
-			s := wait(t, h.begun)
-			first := fill(t, s, 0, unit)
-			s.Binary(numbered(first, unit))
-			for i := range 500 {
-				for k := range 3 {
-					if err := s.SendKeyed(k, websocket.Binary(numbered(10_000*(k+1)+i, unit))); err != nil {
-						t.Fatal(err)
+			t.Run(strconv.Itoa(int(policy)), func(t *testing.T) {
+				t.Parallel()
+				h := serveOne(t, engine, backlog(policy), funcs{})
+				peer, _ := h.peer("")
+				s := wait(t, h.begun)
+				first := fill(t, s, 0, unit)
+				s.Binary(numbered(first, unit))
+				for i := range 500 {
+					for k := range 3 {
+						if err := s.SendKeyed(k, websocket.Binary(numbered(10_000*(k+1)+i, unit))); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if i == 250 {
+						s.Binary(numbered(1, unit))
 					}
 				}
-				if i == 250 {
-					s.Binary(numbered(1, unit))
+				if d := h.Stats().Dropped; d != 3*499 {
+					t.Errorf("%d replaced", d)
 				}
-			}
-			if d := h.Stats().Dropped; d != 3*499 {
-				t.Errorf("%d replaced", d)
-			}
-			s.Stop()
-			got, _ := numbers(t, peer, unit)
-			want := append(count(0, first), 10_499, 20_499, 30_499, 1)
-			if !slices.Equal(got, want) {
-				t.Errorf("policy %d: %v, want %v", policy, got, want)
-			}
+				s.Stop()
+				got, _ := numbers(t, peer, unit)
+				want := append(count(0, first), 10_499, 20_499, 30_499, 1)
+				if !slices.Equal(got, want) {
+					t.Errorf("policy %d: %v, want %v", policy, got, want)
+				}
+			})
 		}
 	})
 }
@@ -223,19 +227,22 @@ func TestSendKeyed(t *testing.T) {
 func TestSendKeyedIsBounded(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, policy := range []server.Policy{server.PolicyClose, server.PolicyDropNewest, server.PolicyDropOldest, server.PolicyLatest} {
-			h := serveOne(t, engine, backlog(policy), funcs{})
-			h.peer("")
-			s := wait(t, h.begun)
-			fill(t, s, 0, unit)
-			for k := range 100 {
-				s.SendKeyed(k, websocket.Binary(make([]byte, 4)))
-			}
-			for k := range 100 {
-				s.SendKeyed(k, websocket.Binary(make([]byte, hard/4)))
-				if owed := s.Backlog(); owed > hard+64 {
-					t.Fatalf("policy %d: %d bytes are owed", policy, owed)
+			t.Run(strconv.Itoa(int(policy)), func(t *testing.T) {
+				t.Parallel()
+				h := serveOne(t, engine, backlog(policy), funcs{})
+				h.peer("")
+				s := wait(t, h.begun)
+				fill(t, s, 0, unit)
+				for k := range 100 {
+					s.SendKeyed(k, websocket.Binary(make([]byte, 4)))
 				}
-			}
+				for k := range 100 {
+					s.SendKeyed(k, websocket.Binary(make([]byte, hard/4)))
+					if owed := s.Backlog(); owed > hard+64 {
+						t.Fatalf("policy %d: %d bytes are owed", policy, owed)
+					}
+				}
+			})
 		}
 	})
 }

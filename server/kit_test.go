@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,18 @@ import (
 	"github.com/lariat-go/websocket/server"
 )
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+// TestMain has more tests run side by side than there are processors: most of
+// them wait most of the time.
+func TestMain(m *testing.M) {
+	n := "8"
+	if raceEnabled {
+		n = "4"
+	}
+	if err := flag.Set("test.parallel", n); err != nil { // unless the command line says otherwise
+		panic(err)
+	}
+	leakcheck.Main(m)
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second

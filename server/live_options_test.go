@@ -295,7 +295,7 @@ func TestSetActiveAtAnyTime(t *testing.T) {
 
 // HD7: SetMaxMessageSize with the default, again and again, by somebody else.
 func TestSetMaxMessageSizeAtAnyTime(t *testing.T) {
-	each(t, func(t *testing.T, engine string) {
+	eachAlone(t, func(t *testing.T, engine string) {
 		g := guarded(t, &funcs{message: echo})
 		c := g.serve(engine, nil).raw(nil)
 		s := g.session()
@@ -307,7 +307,7 @@ func TestSetMaxMessageSizeAtAnyTime(t *testing.T) {
 				runtime.Gosched()
 			}
 		}()
-		for range 2000 {
+		for range 500 {
 			c.say(textFrame("x"))
 			c.want("t:x")
 		}

@@ -52,9 +52,7 @@ func TestSessionsAreNoHTTPConnections(t *testing.T) {
 	for i := range peers {
 		peers[i], _ = h.peer("")
 	}
-	if st := ws.Stats(); st.Sessions != sessions {
-		t.Errorf("%d sessions", st.Sessions)
-	}
+	until(t, "all sessions are there", func() bool { return ws.Stats().Sessions == sessions })
 	for _, p := range peers {
 		p.SendFrames(wstest.Text("x"))
 	}

@@ -22,36 +22,39 @@ import (
 func TestPeerTakesNothing(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		for _, dribble := range []bool{false, true} {
-			o := &server.Options{}
-			o.WriteTimeout = time.Second // longer than fill waits
-			h := serveOne(t, engine, o, funcs{})
-			_, c := h.peer("")
-			s := wait(t, h.begun)
-			next := fill(t, s, 0, unit)
-			for i := range 16 { // the kernel may take one or two still
-				s.Binary(numbered(next+i, unit))
-			}
-			if dribble {
-				done := make(chan struct{})
-				defer close(done)
-				go func() {
-					tick := time.NewTicker(20 * time.Millisecond)
-					defer tick.Stop()
-					for {
-						select {
-						case <-tick.C:
-							c.Read(make([]byte, 1))
-						case <-done:
-							return
+			t.Run(fmt.Sprint(dribble), func(t *testing.T) {
+				t.Parallel()
+				o := &server.Options{}
+				o.WriteTimeout = time.Second // longer than fill waits
+				h := serveOne(t, engine, o, funcs{})
+				_, c := h.peer("")
+				s := wait(t, h.begun)
+				next := fill(t, s, 0, unit)
+				for i := range 16 { // the kernel may take one or two still
+					s.Binary(numbered(next+i, unit))
+				}
+				if dribble {
+					done := make(chan struct{})
+					defer close(done)
+					go func() {
+						tick := time.NewTicker(20 * time.Millisecond)
+						defer tick.Stop()
+						for {
+							select {
+							case <-tick.C:
+								c.Read(make([]byte, 1))
+							case <-done:
+								return
+							}
 						}
-					}
-				}()
-			}
-			r := wait(t, h.over)
-			if r.Kind != server.ReasonError || !errors.Is(r.Err, websocket.ErrWriteTimeout) || r.Close.Code != websocket.StatusAbnormalClosure {
-				t.Errorf("%v, %+v", r, r.Close)
-			}
-			until(t, "everything is given back", func() bool { return h.Stats().Sessions == 0 && s.Backlog() == 0 })
+					}()
+				}
+				r := wait(t, h.over)
+				if r.Kind != server.ReasonError || !errors.Is(r.Err, websocket.ErrWriteTimeout) || r.Close.Code != websocket.StatusAbnormalClosure {
+					t.Errorf("%v, %+v", r, r.Close)
+				}
+				until(t, "everything is given back", func() bool { return h.Stats().Sessions == 0 && s.Backlog() == 0 })
+			})
 		}
 	})
 }
