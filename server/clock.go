@@ -261,7 +261,7 @@ func (s *Session) onTick() {
 		s.countIdle(false)
 		return
 	}
-	if !t.idle {
+	if !t.idle || s.rare != nil && t.silent%int32(10*s.period()) == 0 {
 		s.kick(evRest)
 	}
 	s.countIdle(true)

@@ -70,7 +70,9 @@ func (g *Group) forget(s *Session) bool {
 		g.index[moved] = i
 	}
 	g.members[last] = nil
-	g.members = g.members[:last]
+	if g.members = g.members[:last]; last == 0 {
+		g.index, g.members = nil, nil // it may have been a large group
+	}
 	return true
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lariat-go/websocket"
@@ -15,6 +16,8 @@ import (
 type goLink struct {
 	s *Session
 	t stream.Transport
+
+	woken atomic.Bool // a goroutine is on its way to call ready
 
 	mu      sync.Mutex
 	buf     []byte        // what the reader read, borrowed
@@ -267,7 +270,14 @@ func (l *goLink) close(hard bool) {
 	}
 }
 
-func (l *goLink) wake() { go l.s.ready(nil, 0) }
+func (l *goLink) wake() {
+	if l.woken.CompareAndSwap(false, true) {
+		go func() {
+			l.woken.Store(false)
+			l.s.ready(nil, 0)
+		}()
+	}
+}
 
 func (l *goLink) needsWorker() bool { return false }
 

@@ -33,7 +33,8 @@ type Options struct {
 
 	// IdleTimeout ends a session from which nothing has come for so long, with
 	// 1000 and [ReasonTimeout]. Any byte counts. It is measured in tenths, so
-	// it may come up to a tenth early. Default 60 s.
+	// it may come up to a tenth early. Nothing is read while a callback blocks,
+	// or after SetActive(false), and the time runs on. Default 60 s.
 	IdleTimeout time.Duration
 
 	// PingIdle sends a ping to a peer that was silent for half of IdleTimeout:

@@ -115,7 +115,7 @@ func (srv *Server) open(h Handler, o *Options, req any, a *websocket.Accepted) *
 		po := s.protocolOptions()
 		s.send = protocol.NewSender(protocol.RoleServer, &po)
 	}
-	s.turn.enter(evInit | evRead) // nobody else may begin before Init
+	s.turn.enter(evInit) // nobody else may begin before Init
 	srv.enter(s)
 	s.mu.Lock() // Shutdown knows s already
 	err := s.connect(stream.Wrap(a.Stream))
@@ -150,6 +150,7 @@ func (s *Session) start(early []byte) {
 	if len(early) > 0 {
 		s.hold()
 		s.in.kept = append(bufpool.Get(len(early))[:0], early...)
+		s.turn.add(evRead)
 	}
 	s.mu.Lock()
 	s.startTiming()
