@@ -31,6 +31,9 @@
 // on, Ready can be called by the new worker while the old call still runs: it
 // is the source that serializes its own work.
 //
+// Where one callback has blocked, others may: for as long as they do, and a tenth
+// of a second more, each call of Ready gets a goroutine of its own.
+//
 // # TLS
 //
 // [Conn] is a net.Conn on a Desc that never waits, made to lie under a

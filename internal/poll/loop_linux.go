@@ -27,6 +27,8 @@ type loop struct {
 	table  atomic.Pointer[[]*chunk] // read without the lock
 	parked atomic.Bool              // the worker waits, or is about to: Wake has to end it
 	queued atomic.Bool              // there is something in ready
+	spread atomic.Bool              // callbacks have blocked lately: each gets a goroutine
+	slow   atomic.Int64             // when one did last, in nanoseconds since 1970
 
 	mu     sync.Mutex // guards what follows, and writing to table
 	closed bool

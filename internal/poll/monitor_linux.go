@@ -50,6 +50,7 @@ func (p *Poller) watch() {
 // anything to watch.
 func (p *Poller) look(last []uint64) (busy bool) {
 	for i, l := range p.loops {
+		l.calmDown()
 		w := l.worker.Load()
 		word := w.word.Load()
 		switch {
@@ -77,6 +78,7 @@ func (p *Poller) takeOver(l *loop, w *Worker, word uint64) {
 	n.n = copy(n.events[:], w.events[index(word)+1:w.n])
 	n.next = 0
 	n.word.Store(n.own)
+	l.blocked()
 	l.worker.Store(n)
 	ev := w.events[index(word)]
 	p.mu.Unlock()

@@ -103,7 +103,11 @@ func (w *Worker) work() {
 				d.state.And(^uint32(woken))
 				what = Woken
 			}
-			d.src.Ready(w, what)
+			if l.spread.Load() {
+				go l.alone(d, what)
+			} else {
+				d.src.Ready(w, what)
+			}
 		}
 		if !w.mark(idle) {
 			return
