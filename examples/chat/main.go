@@ -142,13 +142,14 @@ func servePage(w http.ResponseWriter, _ *http.Request) {
 type hub struct {
 	log     *slog.Logger
 	options server.Options
+	burst   float64 // messages a member may send at once; see mayTalk
 
 	mu    sync.Mutex // comes before a room's
 	rooms map[string]*room
 }
 
 func newHub(log *slog.Logger) *hub {
-	h := &hub{log: log, rooms: make(map[string]*room)}
+	h := &hub{log: log, burst: talkBurst, rooms: make(map[string]*room)}
 	h.options.MaxMessageSize = maxMessage
 	h.options.IdleTimeout = 40 * time.Second
 	h.options.PingIdle = true // who still answers stays
@@ -179,6 +180,8 @@ type member struct {
 	key     string // of the page, secret: who has it takes over a session of the same name
 	room    *room  // nil before joining, and when that was refused
 	session *server.Session
+	allowed float64   // messages it may send now; of callbacks only
+	counted time.Time // when that was so
 
 	name   string // unique in the room; room.mu guards what follows, once joined
 	typing bool
@@ -217,6 +220,25 @@ func (m *member) Init(s *server.Session) {
 	m.hub.log.Info("join", "room", m.room.name, "name", m.name, "peer", s.RemoteAddr())
 }
 
+// What a member may send: each message goes to a whole room.
+const (
+	talkBurst = 30 // messages
+	talkRate  = 10 // a second
+)
+
+// mayTalk counts a message, and reports whether it may be.
+func (m *member) mayTalk() bool {
+	now := time.Now()
+	if m.counted.IsZero() {
+		m.allowed = m.hub.burst
+	} else {
+		m.allowed = min(m.allowed+talkRate*now.Sub(m.counted).Seconds(), m.hub.burst)
+	}
+	m.counted = now
+	m.allowed--
+	return m.allowed >= 0
+}
+
 // Message is something said, or news of typing.
 func (m *member) Message(s *server.Session, msg websocket.Message) {
 	var in struct {
@@ -224,6 +246,10 @@ func (m *member) Message(s *server.Session, msg websocket.Message) {
 		On              bool
 	}
 	if m.room == nil {
+		return
+	}
+	if !m.mayTalk() {
+		s.Close(websocket.StatusPolicyViolation, "slow down")
 		return
 	}
 	if msg.Type != websocket.MessageText || json.Unmarshal(msg.Data, &in) != nil {

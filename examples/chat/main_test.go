@@ -63,6 +63,7 @@ func start(t *testing.T) *chat {
 	}
 	c := &chat{addr: ln.Addr().String(), log: make(lines, 4096), ended: make(chan error, 1)}
 	c.hub = newHub(slog.New(slog.NewTextHandler(c.log, nil)))
+	c.hub.burst = 1e9
 	var ctx context.Context
 	ctx, c.stop = context.WithCancel(context.Background())
 	go func() { c.ended <- serve(ctx, ln, c.hub, 20*time.Millisecond) }()
@@ -352,6 +353,19 @@ func TestBadMessages(t *testing.T) {
 		if e := p.next("say", "error"); want == "" && (e.Type != "error" || e.Ref == "") || want != "" && e.Text != want {
 			t.Errorf("%.30q is answered by %+v", text, e)
 		}
+	}
+}
+
+// Who floods a room is closed.
+func TestFlood(t *testing.T) {
+	c := start(t)
+	c.hub.burst = talkBurst
+	p, _ := c.join(t, "go", "Ada")
+	for range 2 * talkBurst {
+		p.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"typing","on":true}`)) // the last ones may fail
+	}
+	if code := p.code(); code != websocket.StatusPolicyViolation {
+		t.Errorf("closed with %d", code)
 	}
 }
 
