@@ -181,7 +181,7 @@ func TestPolicyDropOldest(t *testing.T) {
 		for kept < len(got) && got[kept] == kept {
 			kept++
 		}
-		if want := append(count(0, kept-1), count(kept+dropped, next-1)...); dropped < 80 || kept < first || !slices.Equal(got, want) {
+		if want := append(count(0, kept-1), count(kept+dropped, next-1)...); dropped < 50 || kept < first || !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	})
@@ -209,14 +209,28 @@ func TestSendKeyed(t *testing.T) {
 						s.Binary(numbered(1, unit))
 					}
 				}
-				if d := h.Stats().Dropped; d != 3*499 {
-					t.Errorf("%d replaced", d)
-				}
+				replaced := int(h.Stats().Dropped)
 				s.Stop()
 				got, _ := numbers(t, peer, unit)
-				want := append(count(0, first), 10_499, 20_499, 30_499, 1)
-				if !slices.Equal(got, want) {
-					t.Errorf("policy %d: %v, want %v", policy, got, want)
+				// The kernel may have taken a few more: those were not replaced.
+				if n := first + 1; len(got) < n || !slices.Equal(got[:n], count(0, first)) {
+					t.Fatalf("policy %d: %v does not begin with %d messages", policy, got, n)
+				}
+				last, others := [3]int{}, 0
+				for _, n := range got[first+1:] {
+					if n == 1 {
+						others++
+					} else if k := n/10_000 - 1; n <= last[k] {
+						t.Errorf("policy %d: %d came after %d", policy, n, last[k])
+					} else {
+						last[k] = n
+					}
+				}
+				if last != [3]int{10_499, 20_499, 30_499} || others != 1 {
+					t.Errorf("policy %d: the last are %d, and %d others", policy, last, others)
+				}
+				if keyed := len(got) - first - 2; keyed+replaced != 3*500 || replaced < 3*400 {
+					t.Errorf("policy %d: %d came and %d were replaced of %d", policy, keyed, replaced, 3*500)
 				}
 			})
 		}
