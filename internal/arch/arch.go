@@ -147,7 +147,6 @@ func shellRules() []Rule {
 		}},
 		{Package: "internal/poll", Imports: map[string]string{
 			Std:                     std,
-			"internal/bufpool":      "workers for one callback are used again",
 			"golang.org/x/sys/unix": "eventfd, writev and duplicating a descriptor, which package syscall does not have",
 			"unsafe":                "in unsafe_tls.go alone: crypto/tls has no way of moving a connection to another net.Conn",
 		}},

@@ -49,6 +49,7 @@ func (p *Poller) watch() {
 // look compares what the workers are at with last, and reports whether there is
 // anything to watch.
 func (p *Poller) look(last []uint64) (busy bool) {
+	busy = p.judge()
 	for i, l := range p.loops {
 		l.calmDown()
 		w := l.worker.Load()
@@ -78,8 +79,8 @@ func (p *Poller) takeOver(l *loop, w *Worker, word uint64) {
 	n.n = copy(n.events[:], w.events[index(word)+1:w.n])
 	n.next = 0
 	n.word.Store(n.own)
-	l.blocked()
 	l.worker.Store(n)
+	p.suspects = append(p.suspects, suspect{l, w, word | retired, patient})
 	ev := w.events[index(word)]
 	p.mu.Unlock()
 	go n.run()
@@ -102,6 +103,7 @@ func (p *Poller) newWorker(l *loop) *Worker {
 	w.loop = l
 	w.next, w.n, w.fromReady, w.spent = 0, 0, false, 0
 	w.full = false
+	w.over.Store(false)
 	w.own = idle
 	w.word.Store(idle)
 	return w

@@ -20,6 +20,9 @@ type Poller struct {
 	loops  []*loop
 	next   atomic.Uint32 // the loop of the next Desc, modulo their number
 	buffer int           // the size of a worker's buffer
+	lone   sync.Pool     // of *lone
+
+	suspects []suspect // the monitor's own
 
 	mu     sync.Mutex // guards closed, spare, and who a loop's worker is
 	closed bool

@@ -22,9 +22,10 @@ type Worker struct {
 	word atomic.Uint64
 	own  uint64
 
-	next, n   int  // of events: the next one, and how many there are
-	fromReady bool // the last ones came from the list of woken
-	spent     int  // events since the last wait
+	over      atomic.Bool // it was retired, and has returned
+	next, n   int         // of events: the next one, and how many there are
+	fromReady bool        // the last ones came from the list of woken
+	spent     int         // events since the last wait
 	fetch     func(fd uintptr) bool
 	events    [batch]syscall.EpollEvent
 }
@@ -104,7 +105,7 @@ func (w *Worker) work() {
 				what = Woken
 			}
 			if l.spread.Load() {
-				go l.alone(d, what)
+				l.alone(d, what)
 			} else {
 				d.src.Ready(w, what)
 			}
@@ -187,6 +188,7 @@ func (w *Worker) fetchOnce(uintptr) bool {
 
 // leave is the end of a worker that was retired.
 func (w *Worker) leave() {
+	w.over.Store(true)
 	if w.own&idle == 0 {
 		w.loop.p.keep(w)
 		return
