@@ -231,7 +231,7 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if taken += len(b); !more && ev&evHangUp == 0 {
 			return 0
 		}
-		if taken > readBudget && (s.in.part == nil || taken > 4*readBudget) {
+		if taken > readBudget {
 			return evRead | ev&evHangUp
 		}
 	}
