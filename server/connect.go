@@ -40,18 +40,11 @@ func (s *Session) pollTCP(c *net.TCPConn) (done bool, err error) {
 	if err != nil {
 		return false, nil // c is as it was
 	}
-	l := (*tcpLink)(s)
-	s.link = l
-	if p.Add(&s.desc, fd, l) != nil {
-		back, err := connOf(fd)
-		if err != nil {
-			return false, err
-		}
+	back, err := s.give(p, fd, (*tcpLink)(s))
+	if back != nil {
 		s.link = newGoLink(s, stream.New(back))
-		return true, nil
 	}
-	s.shard = uint8(s.desc.Loop())
-	return true, nil
+	return err == nil, err
 }
 
 // pollTLS does so with the connection tc under c.
@@ -69,17 +62,27 @@ func (s *Session) pollTLS(c *tls.Conn, tc *net.TCPConn) (done bool, err error) {
 		inner.Become(tc)
 		return false, nil
 	}
-	l := &tlsLink{s: s, conn: c, inner: inner}
-	s.link = l
-	if p.Add(&s.desc, fd, l) != nil {
-		back, err := connOf(fd)
-		if err != nil {
-			return false, err
-		}
+	back, err := s.give(p, fd, &tlsLink{s: s, conn: c, inner: inner})
+	if back != nil {
 		inner.Become(back)
 		s.link = newGoLink(s, stream.New(c))
-		return true, nil
+	}
+	return err == nil, err
+}
+
+// give gives a descriptor to the poller, for l. Where the poller can't take it,
+// it comes back as a connection.
+func (s *Session) give(p *poll.Poller, fd int, l polled) (back net.Conn, err error) {
+	s.link = l
+	if p.Add(&s.desc, fd, l) != nil {
+		return connOf(fd)
 	}
 	s.shard = uint8(s.desc.Loop())
-	return true, nil
+	return nil, nil
+}
+
+// polled is a link over the poller.
+type polled interface {
+	link
+	poll.Source
 }

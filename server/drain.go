@@ -89,17 +89,10 @@ func (o *Drain) withDefaults() (*Drain, error) {
 	if o != nil {
 		d = *o
 	}
-	d.Code = orDefault16(d.Code, websocket.StatusGoingAway)
+	d.Code = orDefault(d.Code, websocket.StatusGoingAway)
 	d.RetryAfter = orDefault(d.RetryAfter, 5*time.Second)
 	item := websocket.CloseFrame(d.Code, d.Reason)
 	return &d, item.Check()
-}
-
-func orDefault16(c, byDefault websocket.StatusCode) websocket.StatusCode {
-	if c == 0 {
-		return byDefault
-	}
-	return c
 }
 
 // drainAll closes sessions one after another, over a time.

@@ -145,8 +145,8 @@ func newConfig(srv *Server, o *Options) config {
 	return c
 }
 
-func orDefault[T int | time.Duration](v, byDefault T) T {
-	if v == 0 {
+func orDefault[T comparable](v, byDefault T) T {
+	if v == *new(T) {
 		return byDefault
 	}
 	return v

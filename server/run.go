@@ -360,7 +360,7 @@ func (s *Session) deliver(t websocket.MessageType, data []byte) {
 	if len(s.in.input) == 0 {
 		s.gather.change(gather, gatherLast)
 	}
-	s.h.Message(s, message(t, data))
+	s.h.Message(s, websocket.Message{Type: t, Data: data})
 }
 
 // collect puts a message together.

@@ -163,14 +163,14 @@ func (s *Session) start(early []byte) {
 
 // refuse answers 503.
 func (srv *Server) refuse(w http.ResponseWriter) {
-	after, why := time.Second, "There are as many sessions as this server allows. Try again later.\n"
+	after, why := time.Second, "There are as many sessions as this server allows. Try again later."
 	if d := srv.drain.Load(); d != nil {
-		after, why = d.RetryAfter, "The server is shutting down. Try again in a moment.\n"
+		after, why = d.RetryAfter, "The server is shutting down. Try again in a moment."
 	}
 	srv.counters.of(0).refused.Add(1)
 	w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	w.Header().Set("Connection", "close")
-	http.Error(w, why[:len(why)-1], http.StatusServiceUnavailable)
+	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
 // reserve counts a request that may become a session.

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
@@ -269,9 +268,4 @@ func (s *Session) Backlog() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.owed()
-}
-
-// message makes what a handler gets.
-func message(t websocket.MessageType, data []byte) websocket.Message {
-	return websocket.Message{Type: t, Data: data}
 }
