@@ -105,3 +105,18 @@ func IsTimeout(err error) bool {
 	}](err)
 	return ok && t.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
+
+// Cancel aborts a stream of HTTP/2 or HTTP/3 with the error code for one that
+// nobody wants any more: CANCEL (RFC 9113, section 7), H3_REQUEST_CANCELLED
+// (RFC 9114, section 8.1). A connection of HTTP/1.1 stays as it is. The stream is
+// still to be closed.
+func Cancel(t Transport, version int) {
+	if a, ok := t.Unwrap().(interface{ Abort(code uint32) }); ok {
+		switch version {
+		case 2:
+			a.Abort(0x8)
+		case 3:
+			a.Abort(0x10c)
+		}
+	}
+}

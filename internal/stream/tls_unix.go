@@ -20,6 +20,7 @@ type tlsSocket struct {
 	raw    syscall.RawConn
 	onRead func(fd uintptr) bool
 	errno  error // what onRead was told: a socket tells it once
+	tlsRoom
 
 	mu       sync.Mutex // guards the deadline, which is moved away for a moment
 	deadline time.Time
@@ -32,8 +33,6 @@ func newTLSSocket(c *tls.Conn, raw syscall.RawConn) *tlsSocket {
 }
 
 func (s *tlsSocket) Unwrap() any { return s.Conn }
-
-func (s *tlsSocket) TryWrite(_, _ []byte) (int, error) { return 0, nil }
 
 func (s *tlsSocket) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()

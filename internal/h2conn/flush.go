@@ -1,0 +1,154 @@
+package h2conn
+
+import (
+	"time"
+
+	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
+)
+
+// How writing works: frames are staged in the machine under c.mu. Whoever finds
+// nobody flushing takes what is staged and writes it, without the lock; what
+// others stage meanwhile is written afterwards. So one system call carries what
+// many streams have to say. Who must not wait, such as the goroutine that reads,
+// leaves what the kernel does not take at once to a goroutine.
+
+const (
+	flushRounds = 4        // of one goroutine, before it leaves the rest to another
+	writePiece  = 16 << 10 // between two deadlines
+	progress    = 1 << 10  // what the peer must take in WriteTimeout
+)
+
+// flush writes what is to be written, unless somebody is doing that already.
+// With wait, the caller can wait for the peer. c.mu is held, and released while
+// writing.
+func (c *Conn) flush(wait bool) {
+	if c.flushing || c.held || c.over || !c.m.HasOutput() {
+		c.checkRetry()
+		return
+	}
+	c.flushing = true
+	for rounds := 0; ; rounds++ {
+		buf := c.takeOutput()
+		c.mu.Unlock()
+		n, err := 0, error(nil)
+		if rounds < flushRounds {
+			n, err = c.t.TryWrite(buf, nil)
+		}
+		if err == nil && n < len(buf) {
+			if !wait || rounds >= flushRounds {
+				go c.flushRest(buf, n)
+				c.mu.Lock()
+				return
+			}
+			err = c.write(buf[n:])
+		}
+		bufpool.Put(buf)
+		c.mu.Lock()
+		if !c.more(err) {
+			return
+		}
+	}
+}
+
+// takeOutput takes what is to be written next. c.mu is held.
+func (c *Conn) takeOutput() []byte {
+	buf := c.m.Output(bufpool.Get(outputSize)[:0], outputSize)
+	for _, m := range c.m.Written() {
+		if s := owner(m); s != nil {
+			s.written()
+		}
+	}
+	c.admit() // END_STREAM may have made room
+	c.mayWriteMore()
+	c.callSoon()
+	return buf
+}
+
+// more reports whether there is more to be written after a write that ended with
+// err; if not, nobody is flushing any more. c.mu is held.
+func (c *Conn) more(err error) bool {
+	if err != nil {
+		c.fail(err)
+	}
+	if !c.over && c.m.HasOutput() {
+		return true
+	}
+	c.flushing = false
+	if c.flushed != nil {
+		close(c.flushed)
+		c.flushed = nil
+	}
+	if c.stopping && !c.over && c.err != nil {
+		c.fail(c.err)
+	}
+	c.checkDrained()
+	c.checkRetry()
+	return false
+}
+
+// flushRest writes buf[n:] and whatever else there is, until nothing is left.
+func (c *Conn) flushRest(buf []byte, n int) {
+	for {
+		err := c.write(buf[n:])
+		bufpool.Put(buf)
+		c.mu.Lock()
+		if !c.more(err) {
+			c.unlock()
+			return
+		}
+		buf, n = c.takeOutput(), 0
+		c.unlock()
+	}
+}
+
+// write writes p, however long the peer takes, as long as there is some progress.
+func (c *Conn) write(p []byte) error {
+	for len(p) > 0 {
+		if c.o.WriteTimeout > 0 {
+			c.nc.SetWriteDeadline(time.Now().Add(c.o.WriteTimeout))
+		}
+		before := stream.Unsent(c.t)
+		n, err := c.t.Write(p[:min(len(p), writePiece)])
+		p = p[n:]
+		if err != nil && (!stream.IsTimeout(err) || n+before-stream.Unsent(c.t) < progress) {
+			return err
+		}
+	}
+	if c.o.WriteTimeout > 0 {
+		c.nc.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
+
+// checkRetry has data that waits for a larger window looked at again. c.mu is
+// held.
+func (c *Conn) checkRetry() {
+	if !c.over && c.m.Retry() {
+		c.again()
+	}
+}
+
+// whenFlushed returns a channel that is closed when nobody is flushing any more.
+// c.mu is held.
+func (c *Conn) whenFlushed() <-chan struct{} {
+	if c.flushed == nil {
+		c.flushed = make(chan struct{})
+	}
+	return c.flushed
+}
+
+// awaitFlush waits until nobody is flushing, or for a while.
+func (c *Conn) awaitFlush(d time.Duration) {
+	c.mu.Lock()
+	if !c.flushing {
+		c.mu.Unlock()
+		return
+	}
+	flushed := c.whenFlushed()
+	c.mu.Unlock()
+	select {
+	case <-flushed:
+	case <-time.After(d):
+	}
+}
