@@ -47,6 +47,16 @@ const (
 // connection, or hand it to another goroutine and return: it does not end with
 // the handler, nor with r's context.
 //
+// Over HTTP/2 the opening handshake is an extended CONNECT (RFC 8441) and the
+// connection is one stream, of which others of the same client do not notice
+// anything. Package h2 has a server for it, with which all of the above holds.
+// Other servers work too, net/http's own under GODEBUG=http2xconnect=1, or one
+// for HTTP/3 (RFC 9220), with two differences: the handler must not return
+// before the connection has ended, which is when [Conn.Close] or [Conn.CloseNow]
+// has returned, or a Read with a [*CloseError]; and the connection ends with r's
+// context. An extended CONNECT is refused with 501 where the writer can't be
+// flushed.
+//
 // What can go wrong:
 //
 //   - [*OptionError]: the options, or headers set on w, cannot be used. The
@@ -139,7 +149,7 @@ func answerHeader(set, option http.Header) http.Header {
 // net/http about the connection or the body rather than one to the client.
 func hopByHop(name string) bool {
 	switch http.CanonicalHeaderKey(name) {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Transfer-Encoding", "Content-Length":
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Transfer-Encoding", "Content-Length", "Content-Encoding":
 		return true
 	}
 	return strings.HasPrefix(name, http.TrailerPrefix)
@@ -155,10 +165,7 @@ func refuseHijack(w http.ResponseWriter, r *http.Request, o *AcceptOptions, err 
 }
 
 // hijack takes the connection out of w, or of what w wraps.
-func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, *bufio.ReadWriter, error) {
-	if r.ProtoMajor != 1 {
-		return nil, nil, fmt.Errorf("%w: WebSocket over HTTP/%d is not served here, let the client use HTTP/1.1", handshake.ErrNotHijackable, r.ProtoMajor)
-	}
+func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	switch {
 	case errors.Is(err, http.ErrNotSupported):

@@ -149,35 +149,6 @@ func (countingCodec) Decode(dst, p []byte, _ *extension.Message) ([]byte, error)
 }
 func (c countingCodec) Close() { *c.closed++ }
 
-// H-S9: over HTTP/2 of net/http neither GET nor CONNECT can be taken over.
-func TestAcceptHTTP2(t *testing.T) {
-	errs := make(chan error, 1)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := websocket.Accept(w, r, nil)
-		errs <- err
-	}))
-	srv.EnableHTTP2 = true
-	srv.StartTLS()
-	defer srv.Close()
-	resp, err := srv.Client().Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if err := <-errs; resp.ProtoMajor != 2 || resp.StatusCode != 501 || !errors.Is(err, handshake.ErrNotHijackable) {
-		t.Errorf("%s over %s, error %v", resp.Status, resp.Proto, err)
-	}
-
-	// An extended CONNECT, as net/http hands it over when it is told to.
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodConnect, "/", nil)
-	r.ProtoMajor, r.Proto, r.RequestURI = 2, "HTTP/2.0", "/"
-	r.Header = http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}}
-	if _, err := websocket.Accept(w, r, nil); w.Code != 501 || !errors.Is(err, handshake.ErrNotHijackable) || w.Header().Get("Connection") != "" {
-		t.Errorf("status %d, header %q, error %v", w.Code, w.Header(), err)
-	}
-}
-
 // H-S29: the limit of handshakes under way, at it and above it.
 func TestAcceptPending(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bufio"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,9 @@ import (
 type Accepted struct {
 	// Stream carries the frames. Its Unwrap method, found by type assertion
 	// as interface{ Unwrap() any }, returns the [net.Conn] that net/http gave
-	// away; use one of the two and not both. No deadline is set.
+	// away, or the stream of HTTP/2; use one of the two and not both. No
+	// deadline is set. When what is unwrapped has a Done() <-chan struct{}, the
+	// handler must not return before that is closed, as Close does.
 	Stream Stream
 
 	// Handshake is what was agreed. It has the codec, if there is one, which
@@ -103,7 +104,10 @@ func answer(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*handshak
 
 // upgrade takes the connection over and sends the answer that opens it.
 func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, resp *handshake.Response, res *handshake.Result) error {
-	nc, rw, err := hijack(w, r)
+	if r.ProtoMajor >= 2 {
+		return a.connect(w, r, o, resp, res)
+	}
+	nc, rw, err := hijack(w)
 	if err != nil {
 		return refuseHijack(w, r, o, err)
 	}
@@ -122,7 +126,7 @@ func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 	werr := writeHead(transport, resp.AppendHTTP1(buf[:0]), orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
 	bufpool.Put(buf)
 	if werr != nil && err == nil {
-		err = &HandshakeError{Status: resp.Status, Header: resp.Header, Body: []byte{}, Err: fmt.Errorf("websocket: sending the answer: %w", werr)}
+		err = unsentAnswer(resp, werr)
 	}
 	if err != nil {
 		nc.Close()

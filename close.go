@@ -9,6 +9,7 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -292,13 +293,23 @@ func (c *Conn) endLocked(hard bool) {
 		c.unsent(0)
 	}
 	c.mu.Unlock()
-	if t, ok := c.s.Unwrap().(interface{ NetConn() net.Conn }); ok && hard {
-		t.NetConn().Close()
+	if hard {
+		c.abort()
 	} else {
 		c.s.Close()
 	}
 	c.mu.Lock()
 	c.cleanUp()
+}
+
+// abort closes the transport without a goodbye: not TLS's, and not HTTP/2's.
+func (c *Conn) abort() {
+	if t, ok := c.s.Unwrap().(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+		return
+	}
+	stream.Cancel(c.s, c.conf.version)
+	c.s.Close()
 }
 
 // cleanUp gives back what the connection holds, once it has ended and nobody

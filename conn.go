@@ -159,18 +159,28 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	return c
 }
 
-// Most connections of a server look like this one.
-var plainServer = config{
-	role:         protocol.RoleServer,
-	version:      1,
-	writeTimeout: DefaultWriteTimeout,
-	closeTimeout: DefaultCloseTimeout,
+// Most connections of a server look like these, over HTTP/1.1 and HTTP/2.
+var (
+	plainServer   = plainConfig(1)
+	plainServerH2 = plainConfig(2)
+)
+
+func plainConfig(version int) config {
+	return config{
+		role:         protocol.RoleServer,
+		version:      version,
+		writeTimeout: DefaultWriteTimeout,
+		closeTimeout: DefaultCloseTimeout,
+	}
 }
 
 func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config {
-	if role == protocol.RoleServer && h.HTTPVersion <= 1 && h.Subprotocol == "" && h.Extensions == nil && h.Codec == nil && h.Header == nil &&
+	if role == protocol.RoleServer && h.HTTPVersion <= 2 && h.Subprotocol == "" && h.Extensions == nil && h.Codec == nil && h.Header == nil &&
 		o.WriteTimeout == 0 && o.CloseTimeout == 0 && o.MaxControls == 0 && o.KeepAlive == (KeepAlive{}) &&
 		o.OnPing == nil && o.OnPong == nil && o.Logger == nil && !o.SkipUTF8 && o.Trace == nil {
+		if h.HTTPVersion == 2 {
+			return &plainServerH2
+		}
 		return &plainServer
 	}
 	writeDefault := DefaultWriteTimeout

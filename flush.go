@@ -124,8 +124,17 @@ func (c *Conn) takeOut() []byte {
 	}
 	batch := c.out
 	c.out = nil
+	if c.err == protocol.ErrCloseSent && len(batch) > 0 { // it ends with the close frame
+		if e, ok := c.s.Unwrap().(endAfterer); ok {
+			e.EndAfter(len(batch))
+		}
+	}
 	return batch
 }
+
+// endAfterer is a Stream that can end its sending direction with a byte that is
+// still to be written.
+type endAfterer interface{ EndAfter(n int) }
 
 // flushOthers ends a flush: what others queued meanwhile is written as far as
 // the transport takes it at once, and the rest is left to a goroutine that

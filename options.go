@@ -111,14 +111,18 @@ type Trace struct {
 	// Frame is called with the header of each frame; sent says in which
 	// direction it goes.
 	Frame func(sent bool, h frame.Header)
+
+	// HTTP2 is called with each frame of the HTTP/2 connection that a Dial
+	// without a Pool makes, as long as it lives. The Pool and package h2 have
+	// hooks of their own.
+	HTTP2 func(HTTP2Frame)
 }
 
-// HTTPVersion chooses the version of HTTP that carries an opening handshake.
-// [HTTP1] is the only one there is in this version; the others are refused with
-// an [*OptionError].
+// HTTPVersion chooses the version of HTTP that carries a connection.
 type HTTPVersion int
 
-// The versions Dial can be asked for.
+// The versions Dial can be asked for. HTTP3 is refused with an [*OptionError]
+// in this version.
 const (
 	HTTPAuto HTTPVersion = -1
 	HTTP1    HTTPVersion = 1
@@ -136,9 +140,31 @@ type DialOptions struct {
 	// overridden.
 	Header http.Header
 
-	// HTTP is the version of HTTP to use. Default, and at present the only one:
-	// HTTP1.
+	// HTTP is the version of HTTP to use. Default HTTP1, which every server of
+	// WebSockets speaks: a GET with Upgrade on a connection of its own.
+	//
+	// HTTP2 is an extended CONNECT (RFC 8441), on a stream of a connection that
+	// a Pool can share. Over wss, HTTP/2 alone is offered to the server
+	// ([ErrNoHTTP2] when it does not take that); over ws it is spoken without
+	// asking. A server whose SETTINGS do not allow extended CONNECT, which Dial
+	// waits for within UpgradeTimeout, gives
+	// [handshake.ErrExtendedConnectDisabled].
+	//
+	// HTTPAuto lets a wss server choose (ALPN) and takes HTTP/1.1 over ws. When
+	// the server chooses HTTP/2 and an opening handshake does not go through
+	// with it, Dial tries once more with HTTP/1.1 on a new connection. So it is
+	// without the setting, after a reset with HTTP_1_1_REQUIRED, and after a
+	// refusal with 400, 405, 421, 426, 501, 502 or 505, by which servers and
+	// proxies say that they can do nothing with this kind of request. If such a
+	// refusal was the application's, it comes again. A Pool remembers for ten
+	// minutes where HTTP/1.1 is to be used at once; without one, nothing is
+	// remembered.
 	HTTP HTTPVersion
+
+	// Pool has the connections of HTTP/2 on which the socket takes a stream.
+	// Default none: it has a connection to itself, which ends with it. Where
+	// HTTP/1.1 is used, it has that in any case.
+	Pool *Pool
 
 	// TLSConfig is used for wss and https. Default: the system's roots and the
 	// host name of the URL. Its NextProtos are replaced.
@@ -163,9 +189,10 @@ type DialOptions struct {
 
 	// LookupTimeout and ConnectTimeout bound the name lookup and the TCP
 	// connection (each 10 s by default), TLSHandshakeTimeout the TLS handshake
-	// (10 s), UpgradeTimeout the opening handshake (10 s). A negative one means
-	// no bound. With NetDial, ConnectTimeout bounds the lookup as well. The
-	// context bounds them all together.
+	// (10 s), UpgradeTimeout the opening handshake (10 s), and over HTTP/2 the
+	// wait for the server's SETTINGS before that. A negative one means no bound.
+	// With NetDial, ConnectTimeout bounds the lookup as well. The context bounds
+	// them all together, and alone the wait for a Pool's connection to have room.
 	LookupTimeout       time.Duration
 	ConnectTimeout      time.Duration
 	TLSHandshakeTimeout time.Duration
@@ -200,11 +227,14 @@ type AcceptOptions struct {
 	Header http.Header
 
 	// HandshakeTimeout bounds the writing of the answer. Default 10 s,
-	// negative no bound.
+	// negative no bound. Over HTTP/2 with package h2 the answer leaves with
+	// what else its connection has to send, and that one's timeout counts.
 	HandshakeTimeout time.Duration
 
 	// RejectEarlyData refuses clients that send frames before they have seen
-	// the answer. Default: they are kept and read as the first frames.
+	// the answer. Default: they are kept and read as the first frames. Over
+	// HTTP/2 it has no effect: what comes early is bounded by flow control,
+	// and nobody in between can take it for a request.
 	RejectEarlyData bool
 
 	// MaxPendingHandshakes is how many calls of Accept in the process may be

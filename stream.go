@@ -25,7 +25,15 @@ import (
 //	// CloseWrite ends the sending direction: FIN, or END_STREAM.
 //	CloseWrite() error
 //
-//	// Abort ends the stream at once with an error code of its protocol.
+//	// EndAfter has the sending direction end with the nth byte written from
+//	// now on: END_STREAM goes along with it. It is called before that is
+//	// written, perhaps again with what is left of it, and must not wait.
+//	// CloseWrite has nothing left to do then.
+//	EndAfter(n int)
+//
+//	// Abort ends a stream of HTTP/2 or HTTP/3 at once, with an error code of
+//	// its protocol: CANCEL, H3_REQUEST_CANCELLED. It is called before Close
+//	// where no goodbye is to be said.
 //	Abort(code uint32)
 type Stream interface {
 	io.ReadWriteCloser
