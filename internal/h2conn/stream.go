@@ -31,12 +31,13 @@ type Stream struct {
 	onGone   func() // see OnGone
 	onDrain  func() // see OnDrain
 
-	inEnd   bool // the peer's direction has ended
-	outEnd  bool // ours has, or it will with what is queued
-	queued  bool // memory of a Write is in the machine's queue
-	dropped bool // what comes is of no interest
-	gone    bool // not in the connection's list any more
-	held    bool // occupied for the machine until Release or Detach (server)
+	inEnd      bool // the peer's direction has ended
+	outEnd     bool // ours has, or it will with what is queued
+	queued     bool // memory of a Write is in the machine's queue
+	lastQueued bool // and END_STREAM goes with it
+	dropped    bool // what comes is of no interest
+	gone       bool // not in the connection's list any more
+	held       bool // occupied for the machine until Release or Detach (server)
 }
 
 // head is a head of an answer.

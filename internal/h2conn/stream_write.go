@@ -45,8 +45,8 @@ func (s *Stream) TryWrite(p, tail []byte) (int, error) {
 	if n < len(p)+len(tail) {
 		s.wantWrite()
 	}
-	s.c.flush(false)
 	s.checkOver()
+	s.c.flush(false)
 	return n, err
 }
 
@@ -79,8 +79,8 @@ func (s *Stream) writeAll(p, tail []byte, end bool) (int, error) {
 			n, err = s.queueAll(tail[n-len(p):], n, end)
 		}
 	}
-	s.c.flush(true)
 	s.checkOver()
+	s.c.flush(true)
 	return n, err
 }
 
@@ -91,7 +91,7 @@ func (s *Stream) queueAll(p []byte, n int, end bool) (int, error) {
 	if err := s.c.m.Queue(s.m, p, end); err != nil {
 		return n, err
 	}
-	s.queued = true
+	s.queued, s.lastQueued = true, end
 	for s.c.flush(true); s.queued; s.c.flush(true) {
 		if s.err != nil {
 			s.queued = false
@@ -109,9 +109,6 @@ func (s *Stream) queueAll(p []byte, n int, end bool) (int, error) {
 		s.c.mu.Lock()
 	}
 	s.sent(len(p))
-	if end {
-		s.outEnd = true
-	}
 	return n + len(p), s.err
 }
 
@@ -123,8 +120,13 @@ func (s *Stream) sent(n int) {
 
 // written is called when the machine has taken all that was queued. c.mu is held.
 func (s *Stream) written() {
+	if !s.queued {
+		return
+	}
 	s.queued = false
+	s.outEnd = s.outEnd || s.lastQueued
 	s.write.tell()
+	s.checkOver()
 }
 
 // EndAfter says that END_STREAM goes with the nth byte written from now.
@@ -166,8 +168,8 @@ func (s *Stream) Respond(h *h2.Head, body []byte, end bool) error {
 			return err
 		}
 	}
-	s.c.flush(true)
 	s.checkOver()
+	s.c.flush(true)
 	return nil
 }
 
@@ -182,8 +184,8 @@ func (s *Stream) WriteTrailers(f []h2.Field) error {
 		return err
 	}
 	s.outEnd = true
-	s.c.flush(true)
 	s.checkOver()
+	s.c.flush(true)
 	return nil
 }
 
@@ -203,7 +205,7 @@ func (s *Stream) CloseWrite() error {
 		return err
 	}
 	s.outEnd = true
-	s.c.flush(false)
 	s.checkOver()
+	s.c.flush(false)
 	return nil
 }
