@@ -26,7 +26,8 @@ const (
 	readBits    = 14       // read buffers of 16 KiB, a TLS record
 	outputSize  = 64 << 10 // written at once
 	lingerTime  = time.Second
-	lingerLimit = 64 << 10 // read and dropped after a failure
+	drainTime   = 5 * time.Second // for the answer to the first GOAWAY
+	lingerLimit = 64 << 10        // read and dropped after a failure
 )
 
 // Options of a connection.
@@ -101,7 +102,7 @@ type Conn struct {
 	heard   time.Time // when something came last
 	acked   bool      // our SETTINGS are acknowledged
 
-	idle, shake, retry, keep *time.Timer
+	idle, shake, retry, keep, drainTimer *time.Timer
 }
 
 // New makes a connection of nc, on which nothing was sent or received yet. It
@@ -355,14 +356,25 @@ func (c *Conn) Drain() {
 	}
 	c.stopping = true
 	c.m.Drain()
+	c.drainTimer = time.AfterFunc(drainTime, c.drainOver)
 	for s := c.streams; s != nil; s = s.next {
 		if s.onDrain != nil {
-			c.later = append(c.later, s.onDrain)
+			go s.onDrain()
 			s.onDrain = nil
 		}
 	}
 	c.flush(false)
 	c.checkDrained()
+}
+
+// drainOver closes a connection whose peer does not answer while it is drained,
+// unless there are streams.
+func (c *Conn) drainOver() {
+	c.mu.Lock()
+	defer c.unlock()
+	if !c.over && c.m.Idle() {
+		c.fail(errOrderly)
+	}
 }
 
 // checkDrained closes a connection that is to be closed and has nothing left to

@@ -182,14 +182,14 @@ func (s *Stream) tellGone() {
 	}
 }
 
-// OnDrain has f called once when this side drains the connection, at once if it
-// does already. It must not wait.
+// OnDrain has f called once, in a goroutine of its own, when this side drains the
+// connection; at once if it does already.
 func (s *Stream) OnDrain(f func()) {
 	s.c.mu.Lock()
+	defer s.c.unlock()
 	if s.c.stopping && !s.gone {
-		s.c.later = append(s.c.later, f)
+		go f()
 	} else {
 		s.onDrain = f
 	}
-	s.c.unlock()
 }

@@ -32,7 +32,7 @@ func (c *Conn) startTimers() {
 
 // stopTimers stops all of them. c.mu is held.
 func (c *Conn) stopTimers() {
-	for _, t := range []*time.Timer{c.idle, c.shake, c.retry, c.keep} {
+	for _, t := range []*time.Timer{c.idle, c.shake, c.retry, c.keep, c.drainTimer} {
 		if t != nil {
 			t.Stop()
 		}
