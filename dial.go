@@ -35,7 +35,8 @@ const (
 // The context bounds everything up to the return: name lookup, TCP, proxy, TLS
 // and the opening handshake. Later it has no meaning for the connection. Over
 // TLS, HTTP/1.1 is the only protocol offered, so a server that prefers HTTP/2
-// does not get in the way.
+// does not get in the way; the HTTP and Pool fields of the options are for
+// connections over HTTP/2.
 //
 // What can go wrong, each to be found with [errors.As]:
 //
@@ -84,8 +85,8 @@ func newDialer(o *DialOptions) (*dialer, error) {
 		o = &DialOptions{}
 	}
 	switch {
-	case o.HTTP != 0 && o.HTTP != HTTP1:
-		return nil, &OptionError{Field: "HTTP", Value: int(o.HTTP), Want: "HTTP1 or 0: HTTP/1.1 only in this version"}
+	case o.HTTP != 0 && o.HTTP != HTTP1 && o.HTTP != HTTP2 && o.HTTP != HTTPAuto:
+		return nil, &OptionError{Field: "HTTP", Value: int(o.HTTP), Want: "HTTP1 or 0, HTTP2, or HTTPAuto"}
 	case o.MaxRedirects < 0 || o.MaxRedirects > maxRedirects:
 		return nil, &OptionError{Field: "MaxRedirects", Value: o.MaxRedirects, Want: "0 to 5"}
 	case strings.ContainsRune(o.Unix, 0):
@@ -140,19 +141,11 @@ func (d *dialer) open(ctx context.Context, u *url.URL) (c *Conn, next *url.URL, 
 	if err != nil {
 		return nil, nil, err
 	}
-	req, err := d.request(hs, u)
-	if err != nil {
-		return nil, nil, err
+	// Without TLS there is no ALPN, and so nothing to choose by.
+	if d.o.HTTP == HTTP2 || d.o.HTTP == HTTPAuto && hs.Secure() {
+		return d.openHTTP2(ctx, hs, u)
 	}
-	l, err := d.connect(ctx, hs, req.url)
-	if err != nil {
-		return nil, nil, err
-	}
-	c, next, err = d.upgrade(ctx, l, hs, req)
-	if err != nil || next != nil {
-		l.socket.Close()
-	}
-	return c, next, err
+	return d.openHTTP1(ctx, hs, u)
 }
 
 // Step is a step on the way to a connection, for [DialError].

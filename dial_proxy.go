@@ -91,13 +91,13 @@ func (d *dialer) tunnel(ctx context.Context, l *link, p *proxyServer) error {
 // server, but for what concerns the server alone.
 func (d *dialer) proxyTLSConfig(p *proxyServer) *tls.Config {
 	if d.o.TLSConfig == nil {
-		return tlsConfig(nil, p.host)
+		return tlsConfig(nil, p.host, alpnHTTP1)
 	}
 	c := d.o.TLSConfig.Clone()
 	c.ServerName = ""
 	c.Certificates, c.GetClientCertificate = nil, nil
 	c.EncryptedClientHelloConfigList = nil
-	return tlsConfig(c, p.host)
+	return tlsConfig(c, p.host, alpnHTTP1)
 }
 
 // tunnelHTTP is CONNECT (RFC 9110, section 9.3.6). It returns the answer, if

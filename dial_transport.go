@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
@@ -20,6 +21,33 @@ type link struct {
 	net.Conn          // what carries HTTP: the socket itself, or TLS over it
 	socket   net.Conn // closing it ends all that goes on above it at once
 	addr     string   // of the server, for errors
+	proto    string   // what TLS agreed on (ALPN), empty for nothing
+}
+
+// What is offered by ALPN. With HTTP/1.1 as the only offer no server chooses
+// HTTP/2 (S0.4).
+const (
+	alpnHTTP1 = "http/1.1"
+	alpnHTTP2 = "h2"
+)
+
+// route is where a server is and how it is reached.
+type route struct {
+	host, port string
+	secure     bool
+	url        *url.URL // with the scheme http or https
+	proxy      *proxyServer
+}
+
+func (r *route) addr() string { return net.JoinHostPort(r.host, r.port) }
+
+// route returns the way to the server of an opening handshake for u.
+func (d *dialer) route(ctx context.Context, hs *handshake.Client, u *url.URL) (*route, error) {
+	r := &route{secure: hs.Secure(), url: u}
+	r.host, r.port = hs.HostPort()
+	var err error
+	r.proxy, err = d.proxyFor(ctx, u)
+	return r, err
 }
 
 // attemptDelay is how long an address is tried before the next one is tried
@@ -27,32 +55,26 @@ type link struct {
 const attemptDelay = 250 * time.Millisecond
 
 // connect opens the transport to the server: TCP or a unix socket, a tunnel
-// through the proxy for u, TLS.
-func (d *dialer) connect(ctx context.Context, hs *handshake.Client, u *url.URL) (l *link, err error) {
-	host, port := hs.HostPort()
-	addr := net.JoinHostPort(host, port)
-	proxy, err := d.proxyFor(ctx, u)
-	if err != nil {
-		return nil, err
-	}
+// through the proxy, TLS with what is offered by ALPN.
+func (d *dialer) connect(ctx context.Context, r *route, offers ...string) (l *link, err error) {
 	var socket net.Conn
 	switch {
 	case d.o.Unix != "":
 		socket, err = d.dialOne(ctx, "unix", d.o.Unix)
-	case proxy != nil:
-		socket, err = d.dialHost(ctx, proxy.host, proxy.port)
+	case r.proxy != nil:
+		socket, err = d.dialHost(ctx, r.proxy.host, r.proxy.port)
 	default:
-		socket, err = d.dialHost(ctx, host, port)
+		socket, err = d.dialHost(ctx, r.host, r.port)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l = &link{Conn: socket, socket: socket, addr: addr}
-	if proxy != nil {
-		err = d.tunnel(ctx, l, proxy)
+	l = &link{Conn: socket, socket: socket, addr: r.addr()}
+	if r.proxy != nil {
+		err = d.tunnel(ctx, l, r.proxy)
 	}
-	if err == nil && hs.Secure() {
-		err = d.startTLS(ctx, l, addr, tlsConfig(d.o.TLSConfig, host))
+	if err == nil && r.secure {
+		err = d.startTLS(ctx, l, l.addr, tlsConfig(d.o.TLSConfig, r.host, offers...))
 	}
 	if err != nil {
 		socket.Close()
@@ -182,13 +204,12 @@ func interleave(ips []netip.Addr) []netip.Addr {
 }
 
 // tlsConfig returns base, nil for none, as it is used for a server named host.
-func tlsConfig(base *tls.Config, host string) *tls.Config {
+func tlsConfig(base *tls.Config, host string, offers ...string) *tls.Config {
 	c := base.Clone()
 	if c == nil {
 		c = &tls.Config{}
 	}
-	// S0.4: with HTTP/1.1 as the only offer, no server chooses HTTP/2.
-	c.NextProtos = []string{"http/1.1"}
+	c.NextProtos = offers
 	if c.ServerName == "" {
 		if ip, err := netip.ParseAddr(host); err == nil {
 			host = ip.WithZone("").String()
@@ -210,7 +231,10 @@ func (d *dialer) startTLS(ctx context.Context, l *link, addr string, c *tls.Conf
 	if hdr, ok := errors.AsType[tls.RecordHeaderError](err); ok && hdr.Conn != nil {
 		err = fmt.Errorf("%w: it answers without TLS, use ws:// or another port if that is right", err)
 	}
-	l.Conn = conn
+	if err != nil && len(c.NextProtos) == 1 && c.NextProtos[0] == alpnHTTP2 && strings.Contains(err.Error(), "no application protocol") {
+		err = fmt.Errorf("%w: %w", ErrNoHTTP2, err)
+	}
+	l.Conn, l.proto = conn, conn.ConnectionState().NegotiatedProtocol
 	if !stop() && err == nil {
 		err = net.ErrClosed // at the last moment
 	}

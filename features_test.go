@@ -213,7 +213,7 @@ func TestFeatureHTTPVersion(t *testing.T) {
 		}
 		c.CloseNow()
 	}
-	for _, v := range []websocket.HTTPVersion{websocket.HTTP2, websocket.HTTP3, websocket.HTTPAuto, 7} {
+	for _, v := range []websocket.HTTPVersion{websocket.HTTP3, -2, 7} {
 		_, err := websocket.Dial(within(t), "ws://127.0.0.1:1/", &websocket.DialOptions{HTTP: v})
 		if oe, ok := errors.AsType[*websocket.OptionError](err); !ok || oe.Field != "HTTP" {
 			t.Errorf("HTTP %d: %v", v, err)

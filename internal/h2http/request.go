@@ -1,0 +1,144 @@
+package h2http
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lariat-go/websocket/internal/h1"
+	"github.com/lariat-go/websocket/internal/h2"
+)
+
+// ErrRequest: a request cannot be sent as it is. Nothing was sent.
+var ErrRequest = errors.New("websocket: request cannot be sent")
+
+// RequestHead returns the head of a client's request (RFC 9113, section 8.3.1).
+// The error wraps [ErrRequest].
+func RequestHead(r *http.Request) (*h2.Head, error) {
+	if r.URL == nil {
+		return nil, fmt.Errorf("%w: it has no URL", ErrRequest)
+	}
+	h := &h2.Head{Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host, ContentLength: -1}
+	if h.Method == "" {
+		h.Method = http.MethodGet
+	}
+	if h.Authority == "" {
+		h.Authority = r.URL.Host
+	}
+	switch {
+	case !h1.ValidName(h.Method):
+		return nil, fmt.Errorf("%w: method %.64q", ErrRequest, r.Method)
+	case h.Authority == "" || strings.ContainsFunc(h.Authority, notVisible):
+		return nil, fmt.Errorf("%w: host %.64q; want a name, in its xn-- form when it is not ASCII, or an address", ErrRequest, h.Authority)
+	case h.Method == http.MethodConnect:
+		h.Scheme = ""
+	default:
+		h.Path = r.URL.RequestURI()
+		if h.Path != "*" && !strings.HasPrefix(h.Path, "/") {
+			// An opaque URL, absolute perhaps: what follows the host counts.
+			_, rest, ok := strings.Cut(h.Path, "://"+h.Authority)
+			if h.Path = rest; !ok || !strings.HasPrefix(rest, "/") {
+				return nil, fmt.Errorf("%w: the URL %.64q has no path", ErrRequest, r.URL.Redacted())
+			}
+		}
+		if strings.ContainsFunc(h.Path, notVisible) {
+			return nil, fmt.Errorf("%w: path %.64q; percent-encode it", ErrRequest, h.Path)
+		}
+	}
+	fields, err := requestFields(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	h.Fields = fields
+	return h, nil
+}
+
+func requestFields(r *http.Request) ([]h2.Field, error) {
+	fields, err := AppendFields(make([]h2.Field, 0, len(r.Header)+2), r.Header, func(name string) bool {
+		switch name {
+		case "host", "content-length", "trailer":
+			return true // what the request itself says counts
+		}
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch n := bodyLength(r); {
+	case n > 0, n == 0 && (r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch):
+		fields = append(fields, h2.Field{Name: "content-length", Value: strconv.FormatInt(n, 10)})
+	}
+	if len(r.Trailer) == 0 {
+		return fields, nil
+	}
+	for name := range r.Trailer {
+		if !ValidTrailer(name) {
+			return nil, fmt.Errorf("%w: no trailer can be named %.64q", ErrField, name)
+		}
+	}
+	return append(fields, h2.Field{Name: "trailer", Value: strings.ToLower(strings.Join(slices.Sorted(maps.Keys(r.Trailer)), ", "))}), nil
+}
+
+// ValidTrailer reports whether a field can come after the body: not what frames
+// or routes a message, or says how to read it (RFC 9110, section 6.5.1).
+func ValidTrailer(name string) bool {
+	if !h1.ValidName(name) {
+		return false
+	}
+	switch key := textproto.CanonicalMIMEHeaderKey(name); {
+	case strings.HasPrefix(key, "If-"), ConnectionSpecific(strings.ToLower(key)):
+		return false
+	default:
+		switch key {
+		case "Authorization", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Expect", "Host",
+			"Max-Forwards", "Pragma", "Proxy-Authenticate", "Proxy-Authorization", "Range", "Te", "Trailer", "Www-Authenticate":
+			return false
+		}
+	}
+	return true
+}
+
+// hasBody reports whether a request has a body, be it an empty one.
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+// bodyLength returns how long the body is, -1 when that is not known.
+func bodyLength(r *http.Request) int64 {
+	switch {
+	case !hasBody(r):
+		return 0
+	case r.ContentLength > 0:
+		return r.ContentLength
+	}
+	return -1
+}
+
+// closeBody does so where there is a body.
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+}
+
+// atEnd checks that a body that gave as much as was announced has no more.
+func atEnd(body io.Reader) error {
+	var one [1]byte
+	n, err := body.Read(one[:])
+	for n == 0 && err == nil {
+		n, err = body.Read(one[:])
+	}
+	switch {
+	case n > 0:
+		return fmt.Errorf("%w: its body is longer than its ContentLength", ErrRequest)
+	case err == io.EOF:
+		return nil
+	}
+	return err
+}
+
+func notVisible(c rune) bool { return c <= ' ' || c >= 0x7f }

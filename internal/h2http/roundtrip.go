@@ -1,0 +1,137 @@
+package h2http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/h2conn"
+)
+
+const (
+	// DefaultContinueTimeout is how long a 100 (Continue) is waited for.
+	DefaultContinueTimeout = time.Second
+
+	maxRetries = 5 // of a request that the server has not looked at
+	maxInterim = 8 // answers before the final one
+	firstPause = 10 * time.Millisecond
+)
+
+// ErrNoHTTP2: a server does not speak HTTP/2. What opens streams returns it.
+var ErrNoHTTP2 = errors.New("websocket: the server does not speak HTTP/2")
+
+// ErrResponse: what the server answered is no answer.
+var ErrResponse = errors.New("websocket: response cannot be used")
+
+// Client makes exchanges of requests and responses.
+type Client struct {
+	// Open opens a stream. It waits for as long as the server takes no more.
+	Open func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error)
+
+	// ContinueTimeout is how long a request with Expect: 100-continue waits
+	// for the answer before it sends its body all the same. 0 means 1 s,
+	// negative that it waits for no answer.
+	ContinueTimeout time.Duration
+}
+
+// RoundTrip sends a request on a stream of its own and returns the response as
+// soon as its head is there, as an [http.RoundTripper] does. The bodies go as
+// fast as they are read on the other side, in both directions at once.
+//
+// A request that the server says it has not looked at is sent again, up to five
+// times, unless its body was begun and there is no GetBody. When Open returns
+// [ErrNoHTTP2] the body is left as it is; after any other error it is closed.
+func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	head, err := RequestHead(req)
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	ctx := req.Context()
+	pause := firstPause
+	for retries := 0; ; retries++ {
+		res, x, err := c.try(req, head)
+		if err == nil {
+			return res, nil
+		}
+		if errors.Is(err, ErrNoHTTP2) {
+			return nil, err
+		}
+		if !Refused(err) || retries == maxRetries || ctx.Err() != nil {
+			closeBody(req)
+			return nil, err
+		}
+		if x != nil && x.begun() {
+			if req, err = again(req, err); err != nil {
+				return nil, err
+			}
+		}
+		if retries > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				closeBody(req)
+				return nil, ended(ctx)
+			}
+			pause *= 2
+		}
+	}
+}
+
+// Refused reports whether err says that the server has not looked at a request,
+// so that it may be sent again (RFC 9113, section 8.7): the stream was refused,
+// or is above the last one of a GOAWAY.
+func Refused(err error) bool {
+	se, ok := errors.AsType[*h2.StreamError](err)
+	return ok && se.Code == h2.ErrCodeRefusedStream
+}
+
+// again returns the request with its body from the beginning.
+func again(req *http.Request, refusal error) (*http.Request, error) {
+	closeBody(req)
+	if req.GetBody == nil {
+		return nil, fmt.Errorf("%w; its body was begun and it has no GetBody, so it was not sent again", refusal)
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("%w: GetBody: %w", ErrRequest, err)
+	}
+	next := *req
+	next.Body = body
+	return &next, nil
+}
+
+// try makes one attempt. The exchange is nil where no stream was opened.
+func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchange, error) {
+	ctx := req.Context()
+	sends := hasBody(req) || len(req.Trailer) > 0
+	s, err := c.Open(ctx, head, !sends)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := newExchange(req, s)
+	x.hooks.opened(s)
+	if sends {
+		go x.send(c.ContinueTimeout)
+	} else {
+		x.sent = true
+	}
+	h, end, err := x.await()
+	if err != nil {
+		x.finish(err)
+		return nil, x, err
+	}
+	return x.response(h, end), x, nil
+}
+
+// ended returns the error of a request whose context ended.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause != err {
+		return fmt.Errorf("websocket: request: %w: %w", err, cause)
+	}
+	return fmt.Errorf("websocket: request: %w", err)
+}

@@ -1,0 +1,263 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/h2conn"
+)
+
+// maxDials is how many connections are made for one stream: those before were
+// lost, or told to take no more, before they could carry it.
+const maxDials = 3
+
+// want is a stream that somebody wants.
+type want struct {
+	head    *h2.Head
+	end     bool // of our direction
+	connect bool // it is for an extended CONNECT
+	link    bool // HTTP/1.1 is all right as well
+}
+
+// poolDial is a connection in the making. Everything but done is guarded by the
+// Pool's mu.
+type poolDial struct {
+	done     chan struct{}
+	cancel   context.CancelFunc
+	canceled bool
+	waiters  int
+	both     bool  // HTTP/1.1 is offered too
+	link     *link // of HTTP/1.1, until somebody takes it
+	err      error
+}
+
+// open opens a stream to the server of r, on a connection that there is or on a
+// new one. Where that is wanted and the server has chosen HTTP/1.1, the result
+// is a link, nobody else's. Errors about streams are those of package h2conn.
+func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.Stream, *link, error) {
+	k := d.key(r)
+	for dials := 0; ; {
+		conns, err := p.usable(k)
+		if err != nil {
+			return nil, nil, err
+		}
+		s, err := p.openOn(ctx, k, conns, w, false)
+		if s != nil || !again(err) {
+			return s, nil, err
+		}
+		dial, err := p.join(ctx, d, r, k, w)
+		if err != nil {
+			return nil, nil, err
+		}
+		if dial == nil {
+			// There may not be more connections than there are.
+			if s, err = p.openOn(ctx, k, conns, w, true); s != nil || !again(err) {
+				return s, nil, err
+			}
+			continue
+		}
+		l, err := p.await(ctx, dial, w)
+		if l != nil || err != nil {
+			return nil, l, err
+		}
+		if dials++; dials > maxDials {
+			return nil, nil, fmt.Errorf("websocket: %d new HTTP/2 connections to %s in a row took no stream", dials, r.addr())
+		}
+	}
+}
+
+// again reports whether err leaves room for another connection.
+func again(err error) bool {
+	return err == nil || errors.Is(err, h2.ErrNoSlot)
+}
+
+// usable returns the connections for k, the oldest first.
+func (p *Pool) usable(k poolKey) ([]*h2conn.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrPoolClosed
+	}
+	if h := p.hosts[k]; h != nil {
+		return slices.Clone(h.conns), nil
+	}
+	return nil, nil
+}
+
+// openOn opens a stream on the first of the connections that has room, and with
+// wait on one that will. No stream and no error, or [h2.ErrNoSlot], mean that
+// there is none.
+func (p *Pool) openOn(ctx context.Context, k poolKey, conns []*h2conn.Conn, w *want, wait bool) (*h2conn.Stream, error) {
+	var last error
+	for _, c := range conns {
+		if w.connect && !c.ExtendedConnect() {
+			return nil, errDisabled
+		}
+		s, err := c.Open(ctx, w.head, w.end, wait)
+		if err == nil {
+			return s, nil
+		}
+		switch usable, _ := c.Usable(); {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, h2.ErrNoSlot):
+			last = err
+		case usable:
+			return nil, err // the request is at fault
+		default:
+			p.leave(k, c)
+		}
+		if wait {
+			return nil, last // look at what there is now
+		}
+	}
+	return nil, last
+}
+
+// join waits for the connection that is being made, or has one made. nil means
+// that there may be no more.
+func (p *Pool) join(ctx context.Context, d *dialer, r *route, k poolKey, w *want) (*poolDial, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrPoolClosed
+	}
+	h := p.host(k)
+	if h.dial == nil {
+		if p.MaxConns >= 0 && len(h.conns) >= max(p.MaxConns, 1) {
+			return nil, nil
+		}
+		// Whoever asked first may give up: the others still want it.
+		dctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		h.dial = &poolDial{done: make(chan struct{}), cancel: cancel, both: w.link}
+		p.running.Add(1)
+		go p.make(dctx, d, r, k, h.dial)
+	}
+	h.dial.waiters++
+	return h.dial, nil
+}
+
+// await waits for a connection in the making. No link and no error mean that
+// there may be a connection now.
+func (p *Pool) await(ctx context.Context, dial *poolDial, w *want) (*link, error) {
+	var ended error
+	select {
+	case <-dial.done:
+	case <-ctx.Done():
+		ended = context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, err := dial.link, dial.err
+	if ended == nil && w.link && l != nil {
+		dial.link = nil // taken
+	} else {
+		l = nil
+	}
+	canceled := dial.canceled
+	if dial.waiters--; dial.waiters == 0 {
+		dial.canceled = true
+		dial.cancel()
+		dial.drop()
+	}
+	switch {
+	case ended != nil:
+		return nil, ended
+	case l != nil:
+		return l, nil
+	case canceled:
+		return nil, nil // by those who were here before
+	case errors.Is(err, ErrNoHTTP2) && dial.both && !w.link:
+		return nil, nil // it has not refused to be asked for HTTP/2 alone
+	}
+	return nil, err
+}
+
+// drop closes a link that nobody has taken. The Pool's mu is held.
+func (d *poolDial) drop() {
+	if d.link != nil {
+		d.link.socket.Close()
+		d.link = nil
+	}
+}
+
+// make makes a connection for k.
+func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *poolDial) {
+	defer p.running.Done()
+	c, l, err := p.connect(ctx, d, r, k, dial.both)
+	if errors.Is(err, ErrNoHTTP2) {
+		p.avoid(k, true)
+	}
+	p.mu.Lock()
+	h := p.host(k)
+	h.dial = nil
+	if c != nil {
+		h.conns = append(h.conns, c)
+	}
+	if dial.link, dial.err = l, err; dial.waiters == 0 || p.closed {
+		dial.drop()
+	}
+	p.tidy(k)
+	p.mu.Unlock()
+	close(dial.done)
+}
+
+// connect connects to the server of r and waits for its SETTINGS. With both, a
+// server that has chosen HTTP/1.1 gives a link as well as an error.
+func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both bool) (*h2conn.Conn, *link, error) {
+	offers := []string{alpnHTTP2}
+	if both {
+		offers = append(offers, alpnHTTP1)
+	}
+	l, err := d.connect(ctx, r, offers...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.secure && l.proto != alpnHTTP2 {
+		err := notHTTP2(l)
+		if !both {
+			l.socket.Close()
+			l = nil
+		}
+		return nil, l, err
+	}
+	busy := new(atomic.Bool)
+	o := &h2conn.Options{
+		Active:       busy.Store,
+		Config:       h2.Config{OnFrame: onFrame(p.Trace)},
+		IdleTimeout:  orDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
+		PingInterval: max(p.PingInterval, 0),
+	}
+	c := d.newHTTP2(l, o)
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.conns[c] = busy
+		p.running.Add(1)
+		go p.serve(k, c)
+	}
+	p.mu.Unlock()
+	if closed {
+		l.socket.Close()
+		return nil, nil, ErrPoolClosed
+	}
+	if err := d.settled(ctx, c); err != nil {
+		c.Close()
+		return nil, nil, &during{"websocket: HTTP/2 with " + r.addr() + ": ", err}
+	}
+	return c, nil, nil
+}
+
+// serve runs a connection until it is over.
+func (p *Pool) serve(k poolKey, c *h2conn.Conn) {
+	defer p.running.Done()
+	c.Serve()
+	p.leave(k, c)
+	p.mu.Lock()
+	delete(p.conns, c)
+	p.mu.Unlock()
+}
