@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/stream"
 )
@@ -69,6 +68,7 @@ type Conn struct {
 
 	start time.Time     // what the machine's time counts from
 	done  chan struct{} // closed when the connection is over
+	shut  chan struct{} // closed when its socket is closed
 
 	stateMu sync.Mutex // held while Active is called
 	told    bool       // what it was told last
@@ -76,13 +76,15 @@ type Conn struct {
 	// Everything below is guarded by mu, which is never held while waiting.
 	mu       sync.Mutex
 	m        h2.Conn
-	flushing bool  // somebody is writing, and will look for more
-	held     bool  // what is to be written waits for the end of a turn
-	stopping bool  // closes when it is drained
-	err      error // why the connection is over
-	over     bool
-	streams  *Stream  // those that have not ended, in a list
-	later    []func() // to be called without the lock
+	flushing bool        // somebody is writing, and will look for more
+	held     bool        // what is to be written waits for the end of a turn
+	stopping bool        // closes when it is drained
+	err      error       // why the connection is over
+	over     bool        // no stream lives, nothing is sent any more
+	closed   bool        // the socket is closed
+	linger   *time.Timer // closes it
+	streams  *Stream     // those that have not ended, in a list
+	later    []func()    // to be called without the lock
 	opening  []*waiter
 	flushed  chan struct{} // closed when nobody is flushing any more; nil: nobody waits for that
 	settled  chan struct{} // closed when the peer's SETTINGS are there
@@ -110,7 +112,7 @@ type Conn struct {
 func New(nc net.Conn, o *Options) *Conn {
 	c := &Conn{
 		nc: nc, t: stream.New(nc), o: *o,
-		start: time.Now(), done: make(chan struct{}), settled: make(chan struct{}),
+		start: time.Now(), done: make(chan struct{}), shut: make(chan struct{}), settled: make(chan struct{}),
 	}
 	c.o.WriteTimeout = orDefault(o.WriteTimeout, DefaultWriteTimeout)
 	c.o.HandshakeTimeout = orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout)
@@ -139,7 +141,7 @@ func (c *Conn) Serve() error {
 	c.flush(false)
 	c.unlock()
 	go c.read()
-	<-c.done
+	<-c.shut
 	c.mu.Lock()
 	for c.flushing { // a buffer is in use
 		flushed := c.whenFlushed()
@@ -274,6 +276,7 @@ func (c *Conn) ended(err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if c.over {
+		c.closeSocket()
 		return
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
@@ -287,53 +290,78 @@ func (c *Conn) ended(err error) {
 	c.fail(err)
 }
 
-// sayGoodbye sends the GOAWAY that the machine has queued after an error of the
-// peer's, and reads for a moment what still comes: closing a socket with unread
-// bytes would make the kernel take the GOAWAY back.
+// sayGoodbye ends the connection after an error of the peer's, for which the
+// machine has queued a GOAWAY.
 func (c *Conn) sayGoodbye(err error) {
 	c.mu.Lock()
 	c.endStreams(err)
 	c.flush(false)
 	c.unlock()
-	c.t.SetReadDeadline(time.Now().Add(lingerTime))
 	c.awaitFlush(lingerTime)
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		cw.CloseWrite()
-	}
-	for n := 0; n < lingerLimit; {
-		b, err := c.t.ReadBorrow(readBits)
-		if err != nil {
-			break
-		}
-		n += len(b)
-		bufpool.Put(b)
-	}
 	c.mu.Lock()
-	c.fail(err)
+	c.finish(err)
 	c.unlock()
 }
 
 // fail ends the connection: whatever is still to be written is not. c.mu is held.
 func (c *Conn) fail(err error) {
-	if c.over {
+	if c.end(err) {
+		c.closeSocket()
+	}
+}
+
+// finish ends the connection in order: our direction first, and the rest when the
+// peer has ended its own, or in a second. Closing a socket with unread bytes
+// would make the kernel take back what was sent last. c.mu is held.
+func (c *Conn) finish(err error) {
+	if !c.end(err) {
 		return
+	}
+	c.linger = time.AfterFunc(lingerTime, func() {
+		c.mu.Lock()
+		c.closeSocket()
+		c.unlock()
+	})
+	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		go cw.CloseWrite() // TLS writes for it
+	}
+}
+
+// end tells everybody that the connection is over. It reports whether that is
+// news. c.mu is held.
+func (c *Conn) end(err error) bool {
+	if c.over {
+		return false
 	}
 	c.over = true
 	c.endStreams(err)
 	c.stopTimers()
 	close(c.done)
 	c.admit()
-	c.closeSocket()
+	return true
 }
 
 // closeSocket closes what carries the connection, without waiting for anything.
+// c.mu is held.
 func (c *Conn) closeSocket() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if c.linger != nil {
+		c.linger.Stop()
+	}
 	if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
-		go c.nc.Close() // says goodbye where it can
-		time.AfterFunc(lingerTime, func() { t.NetConn().Close() })
+		go func() { // it says goodbye where it can
+			cut := time.AfterFunc(lingerTime, func() { t.NetConn().Close() })
+			c.nc.Close()
+			cut.Stop()
+			close(c.shut)
+		}()
 		return
 	}
 	c.nc.Close()
+	close(c.shut)
 }
 
 // endStreams ends every stream because of err. c.mu is held.
@@ -381,7 +409,7 @@ func (c *Conn) drainOver() {
 // do. c.mu is held.
 func (c *Conn) checkDrained() {
 	if !c.over && !c.flushing && c.m.Drained() && !c.m.HasOutput() {
-		c.fail(errOrderly)
+		c.finish(errOrderly)
 	}
 }
 
@@ -405,15 +433,15 @@ func (c *Conn) Fail(code h2.ErrCode, reason string) {
 	c.endStreams(err)
 	c.flush(false)
 	if !c.flushing {
-		c.fail(err)
+		c.finish(err)
 		return
 	}
-	time.AfterFunc(lingerTime, func() {
+	c.stopping = true // it ends with the flush
+	c.linger = time.AfterFunc(lingerTime, func() {
 		c.mu.Lock()
 		c.fail(err)
 		c.unlock()
 	})
-	c.stopping = true
 }
 
 // Done returns a channel that is closed when the connection is over.

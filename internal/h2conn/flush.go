@@ -80,7 +80,7 @@ func (c *Conn) more(err error) bool {
 		c.flushed = nil
 	}
 	if c.stopping && !c.over && c.err != nil {
-		c.fail(c.err)
+		c.finish(c.err)
 	}
 	c.checkDrained()
 	c.checkRetry()

@@ -262,20 +262,28 @@ func (s *Stream) TryRead() ([]byte, error) {
 
 // read moves what comes until the connection is over, or another goroutine does.
 func (c *Conn) read() {
+	dropped := 0
 	for c.turn() {
-		if c.isOver() {
-			return
-		}
+		over := c.isOver()
 		buf, err := c.t.ReadBorrow(readBits)
 		switch {
+		case len(buf) > 0 && over:
+			dropped += len(buf)
+			bufpool.Put(buf)
+			if dropped > lingerLimit {
+				err = errOrderly
+			}
 		case len(buf) > 0:
 			fatal := c.receive(buf)
 			bufpool.Put(buf)
 			if fatal != nil {
 				c.sayGoodbye(fatal)
 			}
-		case err != nil:
+		}
+		if err != nil {
 			c.ended(err)
+			c.turn()
+			return
 		}
 	}
 }
@@ -283,5 +291,5 @@ func (c *Conn) read() {
 func (c *Conn) isOver() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.over && c.ready == nil
+	return c.over
 }
