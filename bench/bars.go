@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // bar is what this library has to reach in a row.
@@ -25,10 +26,16 @@ func against(base string, f func(sample) float64) func(table, row, string) float
 	return func(t table, r row, c string) float64 { return t.ratio(r, c, base, f) }
 }
 
+// above is how much more of something a contender takes than another.
+func above(base string, f func(sample) float64) func(table, row, string) float64 {
+	return func(t table, r row, c string) float64 { return t.of(r, c, f) - t.of(r, base, f) }
+}
+
 const (
 	ours       = "lariat"
 	oursBatch  = "lariat-batch"
 	oursServer = "server"
+	netHTTP    = "nethttp-h2"
 )
 
 // bars are what is promised. Allocations below one in twenty messages are those
@@ -74,7 +81,7 @@ func bars() []bar {
 	// oursBatch it keeps nothing, and the connection is all that is measured.
 	bs = append(bs, bar{"idle", oursBatch, "bytes per connection", 4.5 * (1 << 10), absolute(bytesOf)})
 	bs = append(bs, bar{"handshake", ours, "× gorilla, CPU", 1, against("gorilla", cpuOf)})
-	return append(bs, serverBars()...)
+	return slices.Concat(bs, serverBars(), httpBars())
 }
 
 // serverBars are those of package server. Its broadcasts are counted per
@@ -108,6 +115,34 @@ func serverBars() []bar {
 		bar{"wake", oursServer, "ms, p99", 100, absolute(p99Of)},
 		bar{"sleep", oursServer, "ms, p99 of the others", 10, absolute(p99Of)},
 	)
+}
+
+// httpBars are those about HTTP/2. crypto/tls allocates for each record it
+// reads, so that with it only what comes on top is looked at.
+func httpBars() []bar {
+	var bs []bar
+	for _, c := range []struct{ h2, tls, plain string }{
+		{oursServer + "-h2", oursServer + "-tls", oursServer + "-plain"},
+		{ours + "-h2", ours + "-tls", ours + "-plain"},
+	} {
+		bs = append(
+			bs,
+			bar{"h2-64x128Bx1", c.h2, "× " + c.tls + ", CPU", 1.1, against(c.tls, cpuOf)},
+			bar{"h2-64x128Bx1", c.h2, "× " + netHTTP + ", CPU", 0.6, against(netHTTP, cpuOf)},
+			bar{"h2-1000x128Bx1", c.h2, "× " + c.tls + ", CPU", 1, against(c.tls, cpuOf)},
+			bar{"h2-1000x128Bx1", c.h2, "× " + c.plain + ", CPU", 1, against(c.plain, cpuOf)},
+			bar{"h2-64x16KiBx1", c.h2, "× " + c.tls + ", CPU", 1.3, against(c.tls, cpuOf)},
+			bar{"h2-64x1MiBx1", c.h2, "× " + c.tls + ", CPU", 1.3, against(c.tls, cpuOf)},
+			bar{"h2-64x128Bx1", c.h2, "allocations per message above " + c.tls, 0.05, above(c.tls, allocsOf)},
+			bar{"h2c-64x128Bx1", c.h2, "allocations per message", 0.05, absolute(allocsOf)},
+			bar{"h2c-64x16KiBx1", c.h2, "allocations per message", 0.05, absolute(allocsOf)},
+			bar{"h2-idle", c.h2, "bytes per socket", 8000, absolute(bytesOf)},
+		)
+	}
+	for _, id := range []string{"get1KiB", "get64KiB"} {
+		bs = append(bs, bar{id, ours + "-h2", "× " + netHTTP + ", CPU", 1, against(netHTTP, cpuOf)})
+	}
+	return bs
 }
 
 // writeBars says which bars of the measured rows hold.

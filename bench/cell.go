@@ -47,7 +47,7 @@ func (g rig) startServer(c contender, r row) (*child, error) {
 			args = append(args, "-memprofile", name+".allocs")
 		}
 	}
-	return g.start(g.serverCore, args...)
+	return g.start(g.serverCore, c.env, args...)
 }
 
 // idleCell measures the memory of connections at rest.
@@ -55,7 +55,7 @@ func (g rig) idleCell(s *sample, c contender, r row, server *child, hi hello) er
 	// The first connections bring code, pools and runtime structures into memory
 	// that the later ones share.
 	few := r
-	few.conns, few.loaders = 64, 1
+	few.conns, few.loaders = 64, 1 // over HTTP/2, on one connection
 	if _, err := g.load(c, few, hi, nil); err != nil {
 		return err
 	}
@@ -170,9 +170,10 @@ func (g rig) startLoad(c contender, r row, hi hello) (f fleet, err error) {
 	}()
 	n := max(1, r.loaders)
 	for range n {
-		l, err := g.start(g.loadCore, "load", "-step",
+		l, err := g.start(g.loadCore, nil, "load", "-step",
 			"-addr", hi.Addr, "-pid", strconv.Itoa(hi.PID), "-kind", r.kind, "-mode", string(r.mode),
-			"-raw="+strconv.FormatBool(c.raw),
+			"-raw="+strconv.FormatBool(c.raw), "-tls="+strconv.FormatBool(c.secure(r.mode)),
+			"-h2="+strconv.FormatBool(c.over == overH2), "-streams", strconv.Itoa(max(1, r.streams)),
 			"-conns", strconv.Itoa(r.conns/n), "-size", strconv.Itoa(r.size), "-inflight", strconv.Itoa(r.inFlight),
 			"-warmup", g.warmUp.String(), "-duration", g.duration.String())
 		if err != nil {

@@ -22,10 +22,22 @@ func (s loadSpec) dial(i int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.mode == modeTLS {
-		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}})
+	if s.tls {
+		c = tls.Client(c, s.tlsConfig())
 	}
 	return c, c.SetDeadline(time.Now().Add(60 * time.Second))
+}
+
+// tlsConfig is that of a browser as far as it matters: TLS 1.3, whole records.
+func (s loadSpec) tlsConfig() *tls.Config {
+	c := &tls.Config{
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, DynamicRecordSizingDisabled: true,
+		NextProtos: []string{"http/1.1"},
+	}
+	if s.h2 {
+		c.NextProtos = []string{"h2", "http/1.1"}
+	}
+	return c
 }
 
 // upgrade performs the opening handshake, or for a bare echo sends and gets back
@@ -60,7 +72,7 @@ func loadIdle(s loadSpec, p *phases) error {
 	if err != nil {
 		return err
 	}
-	request := upgradeRequest(s.addr, s.mode)
+	request := upgradeRequest(s.addr, s.mode, s.tls)
 	conns := make([]net.Conn, s.conns)
 	err = parallel(8, s.conns, func(i int) error {
 		c, err := s.dial(i)
@@ -137,7 +149,7 @@ func skipFrame(c net.Conn, buf []byte) error {
 // loadHandshake opens and closes connections, spec.conns at a time: upgrade,
 // close frame, the server's close frame, the end of its TCP connection.
 func loadHandshake(s loadSpec, p *phases) error {
-	request := upgradeRequest(s.addr, s.mode)
+	request := upgradeRequest(s.addr, s.mode, s.tls)
 	closing := appendFrame(nil, finBit|opClose, [4]byte{1, 2, 3, 4}, []byte{0x03, 0xe8})
 	once := func(i int, buf []byte) error {
 		c, err := s.dial(i)

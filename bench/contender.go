@@ -28,6 +28,9 @@ const (
 	modeDeflate   mode = "deflate"   // permessage-deflate, no context takeover
 	modeTakeover  mode = "takeover"  // permessage-deflate, context takeover both ways
 	modeBroadcast mode = "broadcast" // every message goes to all connections
+	modeHTTP      mode = "http"      // HTTP/2 or HTTP/1.1, over TLS or not, as the contender's name says
+	modeH2C       mode = "h2c"       // the same without TLS
+	modeGet       mode = "get"       // ordinary requests over HTTP/2
 	modeSleep     mode = "sleep"     // before it answers a message that begins with sleepMark, the handler sleeps for napTime
 )
 
@@ -57,11 +60,30 @@ type contender struct {
 	// ownTLS says that serve, in mode tls, does TLS itself and gets a TCP
 	// listener.
 	ownTLS bool
+	// over is what WebSockets run over in the modes about HTTP; in the others
+	// that is HTTP/1.1.
+	over carrier
+	// env is what the server's process has in its environment besides.
+	env []string
 	// limit says that it is no library, and measured only when asked for by
 	// name: how far down one could get.
 	limit bool
 	// raw says that it echoes bytes and knows no WebSocket.
 	raw bool
+}
+
+// carrier is what WebSockets run over.
+type carrier int
+
+const (
+	overTCP carrier = iota // HTTP/1.1
+	overTLS                // HTTP/1.1 over TLS
+	overH2                 // HTTP/2, over TLS but in mode h2c
+)
+
+// secure says whether clients come with TLS.
+func (c contender) secure(m mode) bool {
+	return m == modeTLS || (m == modeHTTP || m == modeGet) && c.over != overTCP
 }
 
 func (c contender) can(m mode) bool { return slices.Contains(c.modes, m) }
@@ -71,7 +93,7 @@ const raw = "rawtcp"
 
 // listener makes of a TCP listener what the contender serves from.
 func (c contender) listener(ln net.Listener, m mode) (net.Listener, error) {
-	if m == modeTLS && !c.ownTLS {
+	if c.secure(m) && !c.ownTLS {
 		return listenTLS(ln)
 	}
 	return ln, nil
@@ -81,6 +103,9 @@ func contenders() []contender {
 	plain := []mode{modePlain, modeTLS, modeBroadcast}
 	deflating := append(slices.Clone(plain), modeDeflate)
 	all := append(slices.Clone(deflating), modeTakeover)
+	both := []mode{modeHTTP, modeH2C}
+	bothAndGet := []mode{modeHTTP, modeH2C, modeGet}
+	xconnect := []string{"GODEBUG=http2xconnect=1"}
 	sleeping := func(ms []mode) []mode { return append(slices.Clone(ms), modeSleep) }
 	return []contender{
 		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: plain, serve: serveRaw, raw: true},
@@ -94,6 +119,14 @@ func contenders() []contender {
 		{name: "gorilla", about: "gorilla/websocket, NextReader into a buffer used again", modes: sleeping(deflating), serve: serveGorilla},
 		{name: "coder", about: "coder/websocket, Reader into a buffer used again", modes: sleeping(all), serve: serveCoder},
 		{name: "nbio", about: "lesismal/nbio, its own HTTP server, pollers and TLS", modes: sleeping(deflating), serve: serveNBIO, ownTLS: true},
+		{name: "server-plain", about: "server in the rows about HTTP: HTTP/1.1", modes: both, serve: serveServer},
+		{name: "server-tls", about: "server over TLS, HTTP/1.1", modes: []mode{modeHTTP}, serve: serveServer, over: overTLS},
+		{name: "server-h2", about: "server over this library's HTTP/2", modes: both, serve: serveServerH2, over: overH2, ownTLS: true},
+		{name: "lariat-plain", about: "lariat in the rows about HTTP: HTTP/1.1", modes: both, serve: serveLariat},
+		{name: "lariat-tls", about: "lariat over TLS, HTTP/1.1", modes: []mode{modeHTTP}, serve: serveLariat, over: overTLS},
+		{name: "lariat-h2", about: "lariat over this library's HTTP/2; GET: package h2", modes: bothAndGet, serve: serveLariatH2, over: overH2, ownTLS: true},
+		{name: netHTTP, about: "lariat over net/http's HTTP/2; GET: net/http", modes: bothAndGet, serve: serveNetHTTP2, over: overH2, ownTLS: true, env: xconnect},
+		{name: "nethttp-h2-raw", about: "net/http's HTTP/2, a handler that copies bytes, no WebSocket", modes: both, serve: serveNetHTTP2Raw, over: overH2, ownTLS: true, env: xconnect, raw: true, limit: true},
 	}
 }
 

@@ -16,6 +16,12 @@ func serveLariat(ln net.Listener, m mode) error      { return serveLariatWith(ln
 func serveLariatBatch(ln net.Listener, m mode) error { return serveLariatWith(ln, m, echoLariatBatch) }
 
 func serveLariatWith(ln net.Listener, m mode, echo func(*websocket.Conn)) error {
+	return serveHTTP(ln, lariatHandler(m, echo, false))
+}
+
+// lariatHandler upgrades and hands the connection to a goroutine, or stays with
+// it.
+func lariatHandler(m mode, echo func(*websocket.Conn), stay bool) http.HandlerFunc {
 	o := &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{MaxMessageSize: -1}}
 	if m == modeDeflate || m == modeTakeover {
 		o.Extensions = []extension.Extension{deflate.New(&deflate.Options{
@@ -25,21 +31,23 @@ func serveLariatWith(ln net.Listener, m mode, echo func(*websocket.Conn)) error 
 		})}
 	}
 	h := new(hub[*websocket.Conn])
-	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, o)
 		if err != nil {
 			return
 		}
-		switch m {
-		case modeBroadcast:
+		switch {
+		case m == modeBroadcast:
 			h.add(c)
 			go broadcastLariat(c, h)
-		case modeSleep:
+		case m == modeSleep:
 			go napLariat(c)
+		case stay:
+			echo(c)
 		default:
 			go echo(c)
 		}
-	})
+	}
 }
 
 func echoLariat(c *websocket.Conn) {

@@ -12,9 +12,13 @@ import (
 	"github.com/lariat-go/websocket/server"
 )
 
-// serveServer serves sessions from a net/http server. The handler has no state
-// of its own, so all sessions share one.
+// serveServer serves sessions from a net/http server.
 func serveServer(ln net.Listener, m mode) error {
+	return serveHTTP(ln, serverHandler(m).ServeHTTP)
+}
+
+// serverHandler has no state per session, so all sessions share a handler.
+func serverHandler(m mode) http.Handler {
 	o := &server.Options{AcceptOptions: websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{MaxMessageSize: -1}}}
 	if m == modeDeflate || m == modeTakeover {
 		o.Extensions = []extension.Extension{deflate.New(&deflate.Options{
@@ -26,7 +30,7 @@ func serveServer(ln net.Listener, m mode) error {
 	h := &sessionEcho{mode: m}
 	s := server.New(func(http.ResponseWriter, *http.Request) (server.Handler, *server.Options) { return h, o })
 	s.MaxSessions = -1
-	return serveHTTP(ln, s.ServeHTTP)
+	return s
 }
 
 type sessionEcho struct {

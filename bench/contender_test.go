@@ -5,10 +5,15 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // listen starts a contender and returns what a load needs to know of it.
@@ -19,12 +24,30 @@ func listen(t *testing.T, c contender, m mode) loadSpec {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ln.Close() })
-	s := loadSpec{addr: ln.Addr().String(), mode: m, raw: c.raw, conns: 3, size: 1000, inFlight: 5}
+	s := loadSpec{
+		addr: ln.Addr().String(), mode: m, raw: c.raw, conns: 3, size: 1000, inFlight: 5,
+		tls: c.secure(m), h2: c.over == overH2, streams: 2,
+	}
 	if ln, err = c.listener(ln, m); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = c.serve(ln, m) }()
 	return s
+}
+
+// TestMain sees to it that net/http has extended CONNECT, which it asks the
+// environment for before there is a main.
+func TestMain(m *testing.M) {
+	const want = "http2xconnect=1"
+	if old := os.Getenv("GODEBUG"); !strings.Contains(old, want) {
+		if err := errors.Join(
+			os.Setenv("GODEBUG", strings.Trim(old+","+want, ",")),
+			unix.Exec("/proc/self/exe", os.Args, os.Environ()),
+		); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }
 
 func quiet() *phases {
@@ -35,8 +58,8 @@ func quiet() *phases {
 func TestContendersEcho(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeTLS || m == modeSleep {
-				continue // TLS is for idle only, sleep has a test of its own
+			if m == modeSleep || m == modeGet {
+				continue // these have tests of their own
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
 				for _, size := range []int{128, 1000, 20_000, 300_000} {
@@ -75,6 +98,9 @@ func TestContendersEcho(t *testing.T) {
 // Every contender answers a close frame and ends the connection.
 func TestContendersClose(t *testing.T) {
 	for _, c := range contenders() {
+		if !c.can(modePlain) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			s := listen(t, c, modePlain)
 			s.duration, s.warmUp = time.Millisecond, time.Millisecond
@@ -88,11 +114,15 @@ func TestContendersClose(t *testing.T) {
 func TestContendersIdle(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeBroadcast || m == modeSleep {
+			if m == modeBroadcast || m == modeSleep || m == modeGet {
 				continue
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
-				if err := loadIdle(listen(t, c, m), quiet()); err != nil {
+				load := loadIdle
+				if c.over == overH2 {
+					load = loadIdleStreams
+				}
+				if err := load(listen(t, c, m), quiet()); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -100,9 +130,42 @@ func TestContendersIdle(t *testing.T) {
 	}
 }
 
+// Every contender of the mode answers GETs with the bytes asked for, many at a
+// time.
+func TestContendersGet(t *testing.T) {
+	for _, c := range contenders() {
+		if !c.can(modeGet) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			for _, size := range []int{1 << 10, 64 << 10} {
+				s := listen(t, c, modeGet)
+				s.kind, s.conns, s.streams, s.size, s.inFlight = kindGet, 20, 10, size, 1
+				e, err := newEngine(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer e.close()
+				e.checking = true
+				for range 2 {
+					if err := e.run(10 * time.Millisecond); err != nil {
+						t.Fatalf("%d bytes: %v", size, err)
+					}
+					if e.received < int64(s.conns) || e.received != e.sent {
+						t.Fatalf("%d bytes: %d of %d answered", size, e.received, e.sent)
+					}
+				}
+			}
+		})
+	}
+}
+
 // Every contender answers connections that wake together, again and again.
 func TestContendersWake(t *testing.T) {
 	for _, c := range contenders() {
+		if !c.can(modePlain) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			s := listen(t, c, modePlain)
 			s.conns, s.size, s.inFlight = 200, 128, 1

@@ -20,7 +20,7 @@ func TestRingParses(t *testing.T) {
 		}
 		for _, chunk := range []int{1, 7, len(r.buf)} {
 			e := &engine{spec: loadSpec{raw: true}, ring: r, checking: true, outstanding: 6}
-			w := &wire{inflate: &inflator{}}
+			w := &wire{link: new(link), inflate: &inflator{}}
 			for p := r.buf; len(p) > 0; p = p[min(chunk, len(p)):] {
 				if err := e.parse(w, p[:min(chunk, len(p))]); err != nil {
 					t.Fatalf("size %d, in pieces of %d: %v", size, chunk, err)
@@ -50,7 +50,7 @@ func TestParseRefuses(t *testing.T) {
 		"a control frame": func(b []byte) []byte { b[0] = finBit | 9; return b },
 	} {
 		e := &engine{ring: r, checking: true}
-		err := e.parse(&wire{inflate: &inflator{}}, change(bytes.Clone(good)))
+		err := e.parse(&wire{link: new(link), inflate: &inflator{}}, change(bytes.Clone(good)))
 		if (err != nil) != (name != "nothing") {
 			t.Errorf("%s: %v", name, err)
 		}

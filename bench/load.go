@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,8 +21,11 @@ type loadSpec struct {
 	pid      int // the server's process, 0: no CPU figures
 	kind     string
 	mode     mode
-	raw      bool // the server is a bare TCP echo: no handshake, frames come back masked
-	conns    int
+	raw      bool // the server is a bare echo: no handshake but HTTP/2's, frames come back masked
+	tls      bool
+	h2       bool // HTTP/2, with prior knowledge where there is no TLS
+	conns    int  // WebSockets; in GET loads, requests at a time
+	streams  int  // over HTTP/2: how many of conns share a connection; 0: none does
 	size     int
 	inFlight int
 	warmUp   time.Duration
@@ -35,6 +39,7 @@ const (
 	kindIdle      = "idle"
 	kindHandshake = "handshake"
 	kindWake      = "wake"
+	kindGet       = "get"
 )
 
 // loadResult is printed as a line of JSON: once with Phase ready, when the
@@ -92,10 +97,13 @@ func loadCommand(args []string) error {
 	fs := flag.NewFlagSet("bench load", flag.ContinueOnError)
 	fs.StringVar(&s.addr, "addr", "", "the server's address, HOST:PORT")
 	fs.IntVar(&s.pid, "pid", 0, "the server's process, for its CPU clock")
-	fs.StringVar(&s.kind, "kind", kindEcho, "echo, idle, handshake, wake")
-	modeName := fs.String("mode", string(modePlain), "plain, tls (idle only), deflate, takeover, broadcast, sleep")
-	fs.BoolVar(&s.raw, "raw", false, "the server is a bare TCP echo")
-	fs.IntVar(&s.conns, "conns", 64, "connections (handshake: at a time)")
+	fs.StringVar(&s.kind, "kind", kindEcho, "echo, idle, handshake, wake, get (HTTP/2 only)")
+	modeName := fs.String("mode", string(modePlain), "plain, tls (idle only), deflate, takeover, broadcast, sleep, http, h2c, get")
+	fs.BoolVar(&s.raw, "raw", false, "the server is a bare echo")
+	fs.BoolVar(&s.tls, "tls", false, "connect with TLS")
+	fs.BoolVar(&s.h2, "h2", false, "speak HTTP/2, after ALPN with -tls, with prior knowledge without")
+	fs.IntVar(&s.conns, "conns", 64, "WebSockets (handshake, get: at a time)")
+	fs.IntVar(&s.streams, "streams", 1, "with -h2: how many of -conns share a connection")
 	fs.IntVar(&s.size, "size", 128, "bytes of payload")
 	fs.IntVar(&s.inFlight, "inflight", 1, "messages under way on each connection (idle: messages echoed before it falls idle)")
 	fs.DurationVar(&s.warmUp, "warmup", 300*time.Millisecond, "time before the clock starts")
@@ -108,21 +116,27 @@ func loadCommand(args []string) error {
 	if s.mode == modeSleep && (s.size < 1 || s.inFlight > 1) {
 		return fmt.Errorf("-mode sleep -size %d -inflight %d: use a size above 0 and one in flight", s.size, s.inFlight)
 	}
+	if s.kind == kindGet && (!s.h2 || s.inFlight > 1) {
+		return errors.New("-kind get: use -h2 and -inflight 1, and -conns and -streams for more at a time")
+	}
 	if s.conns < 1 || s.size < 0 || s.inFlight < 1 {
 		return fmt.Errorf("-conns %d -size %d -inflight %d: use numbers above 0", s.conns, s.size, s.inFlight)
 	}
 	io := &phases{step: s.step, in: bufio.NewReader(os.Stdin), out: json.NewEncoder(os.Stdout)}
 	switch s.kind {
-	case kindEcho:
+	case kindEcho, kindGet:
 		return loadEcho(s, io)
 	case kindIdle:
+		if s.h2 {
+			return loadIdleStreams(s, io)
+		}
 		return loadIdle(s, io)
 	case kindHandshake:
 		return loadHandshake(s, io)
 	case kindWake:
 		return loadWake(s, io)
 	}
-	return fmt.Errorf("unknown -kind %q: use echo, idle, handshake or wake", s.kind)
+	return fmt.Errorf("unknown -kind %q: use echo, idle, handshake, wake or get", s.kind)
 }
 
 // phases tells the orchestrator where the work stands.
@@ -192,7 +206,7 @@ func (p *phases) measure(s loadSpec, f func(*loadResult) error) error {
 	return p.out.Encode(r)
 }
 
-// loadEcho is the work of the echo and broadcast rows.
+// loadEcho is the work of the echo, broadcast and GET rows.
 func loadEcho(s loadSpec, p *phases) error {
 	runtime.LockOSThread()
 	e, err := newEngine(s)
@@ -210,7 +224,9 @@ func loadEcho(s loadSpec, p *phases) error {
 	if err := e.run(s.warmUp); err != nil {
 		return err
 	}
-	debug.SetGCPercent(-1) // the engine makes no garbage while it runs
+	if !s.tls {
+		debug.SetGCPercent(-1) // the engine makes no garbage while it runs
+	}
 	if err := p.ready(); err != nil {
 		return err
 	}
@@ -223,6 +239,31 @@ func loadEcho(s loadSpec, p *phases) error {
 		r.Messages, r.WireBytes, r.Latencies = e.received, e.wireBytes, e.latencies
 		return err
 	})
+}
+
+// loadIdleStreams is loadIdle over HTTP/2.
+func loadIdleStreams(s loadSpec, p *phases) error {
+	runtime.LockOSThread()
+	messages := s.inFlight
+	s.inFlight = 1
+	e, err := newEngine(s)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	e.checking = true
+	for range messages {
+		if err := e.run(0); err != nil {
+			return err
+		}
+	}
+	if err := p.ready(); err != nil {
+		return err
+	}
+	if err := e.run(0); err != nil {
+		return fmt.Errorf("after they were idle: %w", err)
+	}
+	return p.out.Encode(loadResult{Phase: "done", Messages: e.received})
 }
 
 // loadWake holds connections that have had one message echoed, and wakes all of

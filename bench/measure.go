@@ -51,9 +51,10 @@ type child struct {
 	errors *bytes.Buffer
 }
 
-func (g rig) start(core int, args ...string) (*child, error) {
+func (g rig) start(core int, env []string, args ...string) (*child, error) {
 	c := &child{cmd: exec.Command(g.self, args...), errors: new(bytes.Buffer)}
 	c.cmd.Stderr = c.errors
+	c.cmd.Env = append(c.cmd.Environ(), env...)
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

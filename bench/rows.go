@@ -2,7 +2,10 @@
 
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // unit is what a row's cells hold.
 type unit string
@@ -21,6 +24,7 @@ type row struct {
 	kind     string
 	mode     mode
 	conns    int
+	streams  int // over HTTP/2: WebSockets or requests of conns on a connection; 0: one
 	size     int
 	inFlight int // idle: messages echoed on each connection before it falls idle
 	unit     unit
@@ -95,5 +99,42 @@ func rows(quick bool) []row {
 		row{id: "wake", title: "10000 idle conns woken at once by 128 B each", kind: kindWake, mode: modePlain, conns: 10000, size: 128, inFlight: 1, unit: unitP99, loaders: 2},
 		row{id: "sleep", title: "64 conns, 128 B, every hundredth callback sleeps 1 s: the others", kind: kindEcho, mode: modeSleep, conns: 64, size: 128, inFlight: 1, unit: unitP99},
 	)
-	return rs
+	return append(rs, httpRows()...)
 }
+
+// httpRows are those about HTTP/2, in a table of their own.
+func httpRows() []row {
+	var rs []row
+	for _, c := range []struct {
+		id                   string
+		mode                 mode
+		conns, streams, size int
+		note                 string
+	}{
+		{"h2-64x128Bx1", modeHTTP, 64, 1, 128, ""},
+		{"h2-64x16KiBx1", modeHTTP, 64, 1, 16 << 10, ""},
+		{"h2-64x1MiBx1", modeHTTP, 64, 1, 1 << 20, ""},
+		{"h2-1000x128Bx1", modeHTTP, 1000, 100, 128, " (HTTP/2: 10 connections)"},
+		{"h2c-64x128Bx1", modeH2C, 64, 1, 128, ", without TLS"},
+		{"h2c-64x16KiBx1", modeH2C, 64, 1, 16 << 10, ", without TLS"},
+	} {
+		rs = append(rs, row{
+			id: c.id, title: fmt.Sprintf("%d sockets, %s, 1 in flight%s", c.conns, sizeName(c.size), c.note),
+			kind: kindEcho, mode: c.mode, conns: c.conns, streams: c.streams, size: c.size, inFlight: 1, unit: unitCPU, allocs: true,
+		})
+	}
+	for _, size := range []int{1 << 10, 64 << 10} {
+		id := "get" + strings.ReplaceAll(sizeName(size), " ", "")
+		rs = append(rs, row{
+			id: id, title: fmt.Sprintf("GET of %s, 64 connections × 10 at a time", sizeName(size)),
+			kind: kindGet, mode: modeGet, conns: 640, streams: 10, size: size, inFlight: 1, unit: unitCPU, allocs: true,
+		})
+	}
+	return append(rs, row{
+		id: "h2-idle", title: "idle after one message of 1 KiB, 5000 sockets (HTTP/2: 50 connections)",
+		kind: kindIdle, mode: modeHTTP, conns: 5000, streams: 100, size: 1 << 10, inFlight: 1, unit: unitBytes,
+	})
+}
+
+// aboutHTTP says whether a row is one of httpRows.
+func (r row) aboutHTTP() bool { return r.mode == modeHTTP || r.mode == modeH2C || r.mode == modeGet }

@@ -91,8 +91,7 @@ func runCommand(args []string) error {
 		}
 	}
 	fmt.Printf("%s, %s, %d rounds of %v, medians; server CPU per message\n\n", rep.Go, rep.CPU, rep.Rounds, rep.Duration)
-	writeTable(os.Stdout, rs, cs, rep.Samples)
-	fmt.Println()
+	writeTables(os.Stdout, rs, cs, rep.Samples)
 	writeBars(os.Stdout, rs, rep.Samples)
 	return failures(rep.Samples)
 }

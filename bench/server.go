@@ -39,7 +39,7 @@ type serverStat struct {
 func serverCommand(args []string) (err error) {
 	fs := flag.NewFlagSet("bench server", flag.ContinueOnError)
 	lib := fs.String("lib", "", "contender: "+strings.Join(contenderNames(), ", "))
-	modeName := fs.String("mode", string(modePlain), "plain, tls, deflate (no takeover), takeover, broadcast, sleep")
+	modeName := fs.String("mode", string(modePlain), "plain, tls, deflate (no takeover), takeover, broadcast, sleep, http, h2c, get")
 	addr := fs.String("addr", "127.0.0.1:0", "where to listen")
 	cpuProfile := fs.String("cpuprofile", "", "file for a CPU profile, written at the end")
 	memProfile := fs.String("memprofile", "", "file for a profile of all allocations, written at the end; slows the server down")

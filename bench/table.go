@@ -72,7 +72,21 @@ func allocsOf(s sample) float64 { return s.Allocs }
 func bytesOf(s sample) float64  { return s.PerConn }
 func p99Of(s sample) float64    { return s.P99 }
 
-// writeTable prints the one table.
+// writeTables prints a table of the rows about HTTP and one of all others, each
+// with the contenders that take part.
+func writeTables(w io.Writer, rs []row, cs []contender, ss []sample) {
+	for _, about := range []bool{false, true} {
+		rs := slices.DeleteFunc(slices.Clone(rs), func(r row) bool { return r.aboutHTTP() != about })
+		cs := slices.DeleteFunc(slices.Clone(cs), func(c contender) bool {
+			return !slices.ContainsFunc(rs, func(r row) bool { return c.can(r.mode) })
+		})
+		if len(rs) > 0 {
+			writeTable(w, rs, cs, ss)
+			fmt.Fprintln(w)
+		}
+	}
+}
+
 func writeTable(w io.Writer, rs []row, cs []contender, ss []sample) {
 	t := newTable(ss)
 	head, rule := "| row | unit |", "| --- | --- |"

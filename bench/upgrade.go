@@ -17,9 +17,9 @@ const (
 
 // upgradeRequest is the opening handshake as a browser sends it from a page of
 // the same origin.
-func upgradeRequest(host string, m mode) []byte {
+func upgradeRequest(host string, m mode, tls bool) []byte {
 	scheme := "http"
-	if m == modeTLS {
+	if tls {
 		scheme = "https"
 	}
 	var b bytes.Buffer
