@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 
+	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/internal/stream"
 )
@@ -17,6 +18,11 @@ func (s *Session) connect(t stream.Transport) error {
 		if done, err := s.pollTCP(c); done || err != nil {
 			return err
 		}
+	case *h2conn.Stream:
+		l := &streamLink{s: s, t: c}
+		s.link = l
+		c.Watch(l) // what has come waits for the turn, which the caller has
+		return nil
 	case *tls.Conn:
 		if tc, ok := c.NetConn().(*net.TCPConn); ok {
 			if done, err := s.pollTLS(c, tc); done || err != nil {

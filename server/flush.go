@@ -79,6 +79,11 @@ func (s *Session) takeOut() (head []byte, off int) {
 // transmit writes as much as the kernel takes. s.mu is held, and released
 // meanwhile.
 func (s *Session) transmit(p, tail []byte) (int, error) {
+	if len(s.out) == 0 && s.mode.Load()&modeClosing != 0 { // p ends with the close frame, and nothing follows
+		if l, ok := s.link.(endingLink); ok {
+			l.endAfter(len(p) + len(tail))
+		}
+	}
 	s.flushing = true
 	s.mu.Unlock()
 	n, err := s.link.write(p, tail)

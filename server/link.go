@@ -45,6 +45,13 @@ type link interface {
 	localAddr() net.Addr
 }
 
+// endingLink is a link that can end our direction along with what is written.
+type endingLink interface {
+	// endAfter says that it ends with the last of the n bytes that the next
+	// write is given. It is said again when that does not take all of them.
+	endAfter(n int)
+}
+
 // noLink is the link of a session whose connection was lost on the way from
 // net/http.
 type noLink struct{}
@@ -70,7 +77,7 @@ func (noLink) localAddr() net.Addr                       { return nil }
 type tcpLink Session
 
 // Ready implements [poll.Source].
-func (l *tcpLink) Ready(w *poll.Worker, ev poll.Events) { (*Session)(l).ready(w, eventsOf(ev)) }
+func (l *tcpLink) Ready(w *poll.Worker, ev poll.Events) { (*Session)(l).ready(w, eventsOf(ev), true) }
 
 // Overdue implements [poll.Source].
 func (l *tcpLink) Overdue() { (*Session)(l).isOverdue() }
@@ -199,7 +206,7 @@ type tlsLink struct {
 }
 
 // Ready implements [poll.Source].
-func (l *tlsLink) Ready(w *poll.Worker, ev poll.Events) { l.s.ready(w, eventsOf(ev)) }
+func (l *tlsLink) Ready(w *poll.Worker, ev poll.Events) { l.s.ready(w, eventsOf(ev), true) }
 
 // Overdue implements [poll.Source].
 func (l *tlsLink) Overdue() { l.s.isOverdue() }

@@ -27,6 +27,7 @@ type goLink struct {
 	look    chan struct{} // tells the reader of a change
 	writing int           // bytes on their way in another goroutine
 	written chan struct{} // closed when they are, where somebody waits for that
+	last    int           // our direction ends with this many bytes more; 0: not known
 	werr    error
 	over    bool          // closed, or somebody else's
 	started bool          // the reader was started
@@ -79,7 +80,7 @@ func (l *goLink) serve() {
 			l.drop()
 		}
 		l.mu.Unlock()
-		l.s.ready(nil, evRead|evHangUp)
+		l.s.ready(nil, evRead|evHangUp, false)
 		if err != nil {
 			break
 		}
@@ -142,6 +143,11 @@ func (l *goLink) write(p, tail []byte) (int, error) {
 	if l.werr != nil || l.writing > 0 || l.over {
 		return 0, l.werr
 	}
+	if l.last > 0 {
+		if e, ok := l.t.Unwrap().(interface{ EndAfter(n int) }); ok {
+			e.EndAfter(l.last)
+		}
+	}
 	n, err := l.t.TryWrite(p, tail)
 	if total := len(p) + len(tail); err != nil || n == total {
 		return n, err
@@ -188,7 +194,7 @@ func (l *goLink) send(chunk []byte) {
 		l.written = nil
 	}
 	l.mu.Unlock()
-	l.s.ready(nil, evWrite)
+	l.s.ready(nil, evWrite, false)
 }
 
 func (l *goLink) flush() error {
@@ -223,6 +229,12 @@ func (l *goLink) await(c <-chan time.Time) bool {
 	}
 }
 
+func (l *goLink) endAfter(n int) {
+	l.mu.Lock()
+	l.last = n
+	l.mu.Unlock()
+}
+
 func (l *goLink) closeWrite() {
 	if c, ok := l.t.Unwrap().(interface{ CloseWrite() error }); ok {
 		l.sayGoodbye(c.CloseWrite)
@@ -230,13 +242,24 @@ func (l *goLink) closeWrite() {
 }
 
 // sayGoodbye calls a method that over TLS writes, and so may wait: in a goroutine
-// that crypto/tls ends after five seconds.
+// that crypto/tls ends after five seconds. So it does where what was written is
+// waited for.
 func (l *goLink) sayGoodbye(f func() error) {
-	if _, ok := l.tls(); ok {
+	if _, ok := l.tls(); ok || l.borrowed() != nil {
 		go f()
 	} else {
 		f()
 	}
+}
+
+// borrowed returns a channel that is closed when the handler of net/http may
+// return, nil where it may at any time: it is lent its stream, as
+// [websocket.Accepted] says.
+func (l *goLink) borrowed() <-chan struct{} {
+	if d, ok := l.t.Unwrap().(interface{ Done() <-chan struct{} }); ok {
+		return d.Done()
+	}
+	return nil
 }
 
 // tls returns what is under TLS.
@@ -254,7 +277,10 @@ func (l *goLink) closeNow() {
 		c.Close()
 		return
 	}
-	l.t.Close()
+	l.sayGoodbye(func() error {
+		stream.Cancel(l.t, l.s.HTTPVersion())
+		return l.t.Close()
+	})
 }
 
 func (l *goLink) close(hard bool) {
@@ -274,7 +300,7 @@ func (l *goLink) wake() {
 	if l.woken.CompareAndSwap(false, true) {
 		go func() {
 			l.woken.Store(false)
-			l.s.ready(nil, 0)
+			l.s.ready(nil, 0, false)
 		}()
 	}
 }

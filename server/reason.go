@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"syscall"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/h2conn"
 )
 
 // ReasonKind says in a word why a session ended.
@@ -17,12 +20,12 @@ type ReasonKind uint8
 const (
 	ReasonNormal      ReasonKind = iota // closed before it was a session; never seen by a Terminate
 	ReasonStop                          // the handler asked: Stop, Close, or a close frame it sent
-	ReasonTimeout                       // nothing came from the peer in IdleTimeout, or KeepAlive gave it up
+	ReasonTimeout                       // nothing came from the peer in IdleTimeout, or KeepAlive or HTTP/2's PING gave it up
 	ReasonRemote                        // the peer sent a close frame; Close tells its code, 1005 for none
 	ReasonBadEncoding                   // the peer sent text that is not UTF-8, closed with 1007
 	ReasonBadFrame                      // the peer broke the protocol or a limit; Err is the violation
-	ReasonClosed                        // the transport ended without a close frame
-	ReasonError                         // the transport failed, or the peer took nothing; Err says how
+	ReasonClosed                        // the transport ended without a close frame, or was reset: RST, RST_STREAM with CANCEL
+	ReasonError                         // the transport failed, or was reset with another code, or the peer took nothing; Err says how
 	ReasonCrash                         // a callback panicked, closed with 1011; Panic and Stack tell
 	ReasonShutdown                      // Server.Shutdown
 	ReasonDetached                      // the connection was handed over by Detach
@@ -92,10 +95,17 @@ func violationKind(err error) ReasonKind {
 }
 
 // lossKind returns the reason for an error of the transport, nil for its end.
-// A connection that was reset is as closed as one that was ended.
+// A connection that was reset is as closed as one that was ended, and so is a
+// stream of HTTP/2 that the peer wants no more, or whose connection is gone.
 func lossKind(err error) ReasonKind {
-	if err == nil || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	if err == nil || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
 		return ReasonClosed
+	}
+	if se, ok := errors.AsType[*websocket.HTTP2StreamError](err); ok && se.Remote && (se.Code == h2.ErrCodeCancel || se.Code == h2.ErrCodeNo) {
+		return ReasonClosed
+	}
+	if errors.Is(err, h2conn.ErrPingTimeout) {
+		return ReasonTimeout
 	}
 	return ReasonError
 }

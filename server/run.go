@@ -19,10 +19,10 @@ const (
 )
 
 // ready does what there is to do, unless somebody is at it, who will then see
-// to ev.
-func (s *Session) ready(w *poll.Worker, ev uint32) {
+// to ev. watched says that overdue is called when callbacks take long.
+func (s *Session) ready(w *poll.Worker, ev uint32, watched bool) {
 	if s.turn.enter(ev) {
-		s.run(w)
+		s.run(w, watched)
 	} else if ev&evWrite != 0 { // what waits must not wait for a callback
 		s.mu.Lock()
 		s.writable()
@@ -39,15 +39,15 @@ func (s *Session) kick(ev uint32) {
 
 // run does what there is to do until nothing is left. The caller has the turn.
 // w is nil on goroutines that are no workers.
-func (s *Session) run(w *poll.Worker) {
+func (s *Session) run(w *poll.Worker, watched bool) {
 	left := false
 	defer func() {
 		if !left { // a callback ended this goroutine
-			go s.run(nil)
+			go s.run(nil, false)
 		}
 	}()
 	for {
-		if w != nil {
+		if watched {
 			s.gather.set(gather)
 		} else {
 			s.gather.set(gatherAlone)

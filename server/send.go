@@ -282,7 +282,7 @@ func (s *Session) queuePong(payload []byte) {
 		s.write() // as many pings may follow as fit into a read
 	}
 	switch {
-	case s.over && s.mode.Load()&modeClosing == 0:
+	case s.over:
 	case len(s.out) >= pongRoom: // or more than that is on its way
 		r := s.more()
 		r.pong, r.owesPong = append(r.pong[:0], payload...), true

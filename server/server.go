@@ -60,10 +60,11 @@ func New(u Upgrade) *Server {
 
 // ServeHTTP asks the [Upgrade] function and opens a session, or leaves the
 // request answered. It returns when the session's Init has returned; the
-// session goes on.
+// session goes on. Over HTTP/2 on a server that does not give streams away,
+// net/http's own, it returns when the session has ended.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !srv.reserve() {
-		srv.refuse(w)
+		srv.refuse(w, r)
 		return
 	}
 	entered := false
@@ -155,21 +156,26 @@ func (s *Session) start(early []byte) {
 	s.mu.Lock()
 	s.startTiming()
 	s.mu.Unlock()
-	s.run(nil)
+	s.run(nil, false)
 	if l, ok := s.link.(*goLink); ok {
 		l.start()
+		if over := l.borrowed(); over != nil {
+			<-over
+		}
 	}
 }
 
 // refuse answers 503.
-func (srv *Server) refuse(w http.ResponseWriter) {
+func (srv *Server) refuse(w http.ResponseWriter, r *http.Request) {
 	after, why := time.Second, "There are as many sessions as this server allows. Try again later."
 	if d := srv.drain.Load(); d != nil {
 		after, why = d.RetryAfter, "The server is shutting down. Try again in a moment."
 	}
 	srv.counters.of(0).refused.Add(1)
 	w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
-	w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
 	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
