@@ -148,6 +148,9 @@ func shellRules() []Rule {
 		{Package: "internal/h2", Imports: map[string]string{
 			"internal/bufpool":             "frames that came in part, and what is staged, are borrowed",
 			"encoding/binary":              "numbers of frames",
+			"cmp":                          "sorting streams that a GOAWAY refused",
+			"io":                           "io.ErrUnexpectedEOF: the bytes ended inside a frame",
+			"math":                         "no limit",
 			"errors":                       "errors of the methods that send",
 			"fmt":                          "error texts",
 			"slices":                       "lists of streams and fields",
