@@ -35,7 +35,8 @@ type decoder struct {
 
 	// The block at hand.
 	check    check
-	size     uint64 // names, values, and 32 for each field
+	coded    uint64 // as it came
+	size     uint64 // decoded: names, values, and 32 for each field
 	fields   int    // with all crumbs of a cookie as one
 	crumbs   int
 	cookieAt int    // where the cookie is among Fields
@@ -72,7 +73,7 @@ func (d *decoder) begin(mode blockMode) {
 	}
 	d.layout = layout{table: d.hpack, maxString: d.maxBytes}
 	d.tail = nil
-	d.size, d.fields, d.crumbs = 0, 0, 0
+	d.coded, d.size, d.fields, d.crumbs = 0, 0, 0, 0
 	d.check = check{mode: mode}
 	if mode != modeDiscard {
 		d.check.head = d.newHead()
@@ -96,6 +97,9 @@ func (d *decoder) newHead() *Head {
 // that is complete is decoded; hpack never gets a part of one, which it would
 // keep, and look at anew with every further fragment.
 func (d *decoder) write(p []byte) error {
+	if d.coded += uint64(len(p)); d.coded > d.maxBytes {
+		return &ConnError{Code: ErrCodeEnhanceYourCalm, Reason: "a header block over the limit before it is decoded"}
+	}
 	l := &d.layout
 	from, done, err := l.walk(p)
 	if err != nil {

@@ -69,7 +69,7 @@ func (l *layout) walk(p []byte) (from, done int, err error) {
 			}
 		default:
 			if l.n > l.maxString {
-				return 0, 0, &ConnError{Code: ErrCodeEnhanceYourCalm, Reason: "a header field far over the limit"}
+				return 0, 0, &ConnError{Code: ErrCodeEnhanceYourCalm, Reason: "a header field over the limit before it is decoded"}
 			}
 			if l.skip = l.n; l.skip == 0 && l.stringEnd() {
 				done = i

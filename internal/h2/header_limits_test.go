@@ -183,6 +183,25 @@ func TestHeaderBomb(t *testing.T) {
 	}
 }
 
+// H2-S7: 32 KiB and a byte before it is decoded, whatever it would be: size
+// updates are no fields and decode to nothing.
+func TestHeaderCoded(t *testing.T) {
+	var d decoder
+	d.init(RoleServer, headerServer)
+	update := []byte(strings.Repeat("\x20", 1024))
+	for _, mode := range []blockMode{modeRequest, modeTrailers, modeDiscard} {
+		d.begin(mode)
+		for range 32 {
+			if err := d.write(update); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := headerConnError(t, d.write(update[:1])); err.Code != ErrCodeEnhanceYourCalm {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A field of 32 KiB in fragments of one byte is neither decoded nor copied anew
 // with each of them, and what holds it is gone afterwards.
 func TestHeaderDribble(t *testing.T) {
