@@ -339,7 +339,7 @@ func (w *response) complement() {
 	if !w.head && w.length >= 0 && w.wrote < w.length {
 		return // a part must not look like the whole
 	}
-	if !w.sent && w.length < 0 && bodyAllowed(w.status) && (!w.head || len(w.buf) > 0) && !w.tunnel {
+	if !w.sent && w.length < 0 && bodyAllowed(w.status) && (!w.head || len(w.buf) > 0) && (!w.tunnel || w.status >= 300) {
 		w.out.ContentLength = int64(len(w.buf))
 	}
 	trailers := w.trailerFields()
