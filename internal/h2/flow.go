@@ -36,7 +36,7 @@ func (c *Conn) takeWindow(s *Stream, n uint32) bool {
 // is told (HasOutput) when half of the window was read, or the window is nearly
 // used up.
 func (c *Conn) Consumed(s *Stream, n int) {
-	if s.is(recvEnd) || n <= 0 {
+	if s.is(recvEnd) || n <= 0 || c.err != nil {
 		return
 	}
 	s.consumed += int32(n)

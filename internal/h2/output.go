@@ -125,10 +125,9 @@ func (c *Conn) HasOutput() bool {
 // Staged returns how many bytes Write has staged that Output has not given.
 func (c *Conn) Staged() int { return len(c.out) - c.sent }
 
-// Output appends up to about limit bytes of what is to be sent: control frames
-// first, then heads and data in their order, then what is queued, streams in
-// turn. A frame, and a header block, is always given whole, and the control
-// frames are, so that it may be more.
+// Output appends up to limit bytes of what is to be sent: control frames first,
+// then heads and data in their order, then what is queued, streams in turn. It
+// is more only where the control frames, or a single header block or frame are.
 func (c *Conn) Output(dst []byte, limit int) []byte {
 	start := len(dst)
 	if c.connUpdate > 0 {
@@ -141,7 +140,7 @@ func (c *Conn) Output(dst []byte, limit int) []byte {
 		c.ctl = nil
 	}
 	if len(c.out) > 0 {
-		n := stagedFrames(c.out[c.sent:], limit-(len(dst)-start))
+		n := stagedFrames(c.out[c.sent:], limit-(len(dst)-start), len(dst) == start)
 		dst = append(dst, c.out[c.sent:c.sent+n]...)
 		if c.sent += n; c.sent < len(c.out) {
 			return dst
@@ -150,34 +149,46 @@ func (c *Conn) Output(dst []byte, limit int) []byte {
 		c.out, c.sent = nil, 0
 	}
 	c.replies = 0
-	for len(dst)-start < limit && c.canSend() {
-		dst = c.sendQueued(dst, c.ready.head)
+	for more := true; more && c.canSend(); {
+		dst, more = c.sendQueued(dst, limit-(len(dst)-start), len(dst) == start)
 	}
 	return dst
 }
 
 // stagedFrames returns how many bytes of p are the frames that fit into limit,
-// one more at most. Header blocks are not torn apart.
-func stagedFrames(p []byte, limit int) (n int) {
+// or if need be the first. Header blocks are not torn apart.
+func stagedFrames(p []byte, limit int, need bool) (n int) {
 	if len(p) <= limit {
 		return len(p)
 	}
-	for n < limit && n < len(p) {
+	for end := 0; ; n = end {
 		for {
-			h := parseHeader(p[n:])
-			n += headerLen + int(h.length)
+			h := parseHeader(p[end:])
+			end += headerLen + int(h.length)
 			if h.typ != FrameHeaders && h.typ != FrameContinuation || h.has(FlagEndHeaders) {
 				break
 			}
 		}
+		if end > limit && (n > 0 || !need) {
+			return n
+		}
+		if end >= limit {
+			return end
+		}
 	}
-	return n
 }
 
-// sendQueued appends a DATA frame of what is queued on s, and puts s behind the
-// others.
-func (c *Conn) sendQueued(dst []byte, s *Stream) []byte {
+// sendQueued appends a DATA frame of the first stream that can send, and puts
+// the stream behind the others. Only a long queue is cut where limit ends.
+func (c *Conn) sendQueued(dst []byte, limit int, need bool) (_ []byte, more bool) {
+	s := c.ready.head
 	n := min(c.allowance(s, len(s.queue)), frameSize)
+	if headerLen+n > limit && !need {
+		if n < frameSize || limit < headerLen+leastData {
+			return dst, false
+		}
+		n = limit - headerLen
+	}
 	c.unlist(s)
 	s.stuck = 0
 	s.sendWindow -= int32(n)
@@ -188,14 +199,14 @@ func (c *Conn) sendQueued(dst []byte, s *Stream) []byte {
 	if !last {
 		s.queue = s.queue[n:]
 		c.enlist(s)
-		return dst
+		return dst, true
 	}
 	s.queue = nil
 	c.emptied(s)
 	if end {
 		c.ended(s, sendEnd)
 	}
-	return dst
+	return dst, true
 }
 
 // dropOutput drops all but the control frames.
