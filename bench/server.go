@@ -93,6 +93,7 @@ func serverCommand(args []string) (err error) {
 }
 
 func writeProfile(name, file string) error {
+	runtime.GC() // what came after the last collection is not in the profile
 	f, err := os.Create(file)
 	if err != nil {
 		return err
