@@ -22,3 +22,11 @@ func (r *replay) Read(p []byte) (int, error) {
 	}
 	return r.Conn.Read(p)
 }
+
+// CloseWrite ends the sending direction, where nc can.
+func (r *replay) CloseWrite() error {
+	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
