@@ -67,11 +67,10 @@ func (s *sliceWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// openSession starts HTTP/2 on a connection, and its WebSockets.
-func (e *engine) openSession(l *link) error {
+func newSession(spec loadSpec) *session {
 	s := &session{
 		maxStreams: 1<<32 - 1, maxFrame: largestFrame, initial: firstWindow, window: firstWindow,
-		next: 1, streams: make(map[uint32]*wire), fields: e.spec.fields(),
+		next: 1, streams: make(map[uint32]*wire), fields: spec.fields(),
 	}
 	s.enc = hpack.NewEncoder(&s.block)
 	s.dec = hpack.NewDecoder(4096, func(f hpack.HeaderField) {
@@ -79,6 +78,12 @@ func (e *engine) openSession(l *link) error {
 			s.status = f.Value
 		}
 	})
+	return s
+}
+
+// openSession starts HTTP/2 on a connection, and its WebSockets.
+func (e *engine) openSession(l *link) error {
+	s := newSession(e.spec)
 	l.session = s
 	s.control = append(s.control, http2.ClientPreface...)
 	s.control = appendFrameHead(s.control, 12, http2.FrameSettings, 0, 0)
