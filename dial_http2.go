@@ -100,6 +100,9 @@ func whyHTTP1(err error) fallback {
 	if errors.Is(err, ErrNoHTTP2) || errors.Is(err, handshake.ErrExtendedConnectDisabled) {
 		return lacksHTTP2
 	}
+	if h2http.Refused(err) {
+		return refuses
+	}
 	if se, ok := errors.AsType[*HTTP2StreamError](err); ok && se.Remote && se.Code == h2.ErrCodeHTTP11Required {
 		return lacksHTTP2
 	}
@@ -130,7 +133,7 @@ func bothErrors(err2, err1 error) error {
 		return err1
 	}
 	both := *first
-	both.Err = fmt.Errorf("%w; and over HTTP/1.1: %w", first.Err, err1)
+	both.Err = fmt.Errorf("%w; and over HTTP/1.1: %w", first.Err, &during{"", err1})
 	return &both
 }
 
@@ -207,7 +210,7 @@ func (d *dialer) tryStream(ctx context.Context, r *route, req *opening) (*wire2,
 		c.Close()
 		return nil, nil, failed(err)
 	}
-	return &wire2{s: s, own: c, server: l.addr}, nil, nil
+	return &wire2{s: s, own: own, server: l.addr}, nil, nil
 }
 
 func failedUnlessNil(failed func(error) error, err error) error {
@@ -235,8 +238,14 @@ type single struct{ c *h2conn.Conn }
 
 func (o *single) active(active bool) {
 	if !active {
-		go o.c.Close()
+		go o.end() // the caller waits for nothing
 	}
+}
+
+// end lets what is still to be sent leave, if the server takes it in a second.
+func (o *single) end() {
+	o.c.Drain()
+	time.AfterFunc(lingerTime, func() { o.c.Close() })
 }
 
 // newHTTP2 makes an HTTP/2 connection of l.
@@ -265,7 +274,7 @@ func (d *dialer) settled(ctx context.Context, c *h2conn.Conn) error {
 // wire2 is a stream of HTTP/2.
 type wire2 struct {
 	s      *h2conn.Stream
-	own    *h2conn.Conn // the stream's connection when nobody else uses it
+	own    *single // the stream's connection, when nobody else uses it
 	server string
 
 	done bool // await has returned
@@ -324,6 +333,6 @@ func (w *wire2) close() {
 	w.abort()
 	w.s.Close()
 	if w.own != nil {
-		w.own.Close()
+		w.own.end()
 	}
 }

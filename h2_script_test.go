@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,18 @@ func (p *h2Peer) reset(stream uint32, code http2.ErrCode) {
 	p.must(p.fr.WriteRSTStream(stream, code))
 }
 
+// wantReset waits for a RST_STREAM, which a GOAWAY may overtake.
+func (p *h2Peer) wantReset(stream uint32, code http2.ErrCode) {
+	p.t.Helper()
+	f := p.frame()
+	if _, ok := f.(*http2.GoAwayFrame); ok {
+		f = p.frame()
+	}
+	if r, ok := f.(*http2.RSTStreamFrame); !ok || r.StreamID != stream || r.ErrCode != code {
+		p.t.Errorf("frame %v, want RST_STREAM %v of stream %d", f, code, stream)
+	}
+}
+
 // drain reads until the end.
 func (p *h2Peer) drain() {
 	for p.frame() != nil {
@@ -203,4 +216,12 @@ func startsWith(t *testing.T, err error, text string) {
 	if err == nil || !strings.HasPrefix(err.Error(), text) {
 		t.Errorf("error %v, want one that begins with %q", err, text)
 	}
+}
+
+func mustURL(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return u
 }

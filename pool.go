@@ -122,6 +122,7 @@ func (d *dialer) key(r *route) poolKey {
 type poolHost struct {
 	conns []*h2conn.Conn // that take new streams, the oldest first
 	dial  *poolDial      // under way; one at a time
+	queue *queue
 }
 
 // avoidance says that HTTP/2 is not to be tried for a while.
@@ -177,7 +178,7 @@ func (p *Pool) host(k poolKey) *poolHost {
 			p.hosts = make(map[poolKey]*poolHost)
 			p.conns = make(map[*h2conn.Conn]*atomic.Bool)
 		}
-		h = new(poolHost)
+		h = &poolHost{queue: new(queue)}
 		p.hosts[k] = h
 	}
 	return h
@@ -185,7 +186,7 @@ func (p *Pool) host(k poolKey) *poolHost {
 
 // tidy forgets a host for which there is nothing. p.mu is held.
 func (p *Pool) tidy(k poolKey) {
-	if h := p.hosts[k]; h != nil && len(h.conns) == 0 && h.dial == nil {
+	if h := p.hosts[k]; h != nil && len(h.conns) == 0 && h.dial == nil && h.queue.empty() {
 		delete(p.hosts, k)
 	}
 }

@@ -40,14 +40,18 @@ type poolDial struct {
 // is a link, nobody else's. Errors about streams are those of package h2conn.
 func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.Stream, *link, error) {
 	k := d.key(r)
+	var place *place // in the queue of those who wait for room
+	defer func() { place.leave() }()
 	for dials := 0; ; {
-		conns, err := p.usable(k)
+		conns, q, err := p.usable(k)
 		if err != nil {
 			return nil, nil, err
 		}
-		s, err := p.openOn(ctx, k, conns, w, false)
-		if s != nil || !again(err) {
-			return s, nil, err
+		if place.first(q) {
+			s, err := p.openOn(ctx, k, conns, w)
+			if s != nil || !again(err) {
+				return s, nil, err
+			}
 		}
 		dial, err := p.join(ctx, d, r, k, w)
 		if err != nil {
@@ -55,8 +59,11 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 		}
 		if dial == nil {
 			// There may not be more connections than there are.
-			if s, err = p.openOn(ctx, k, conns, w, true); s != nil || !again(err) {
-				return s, nil, err
+			if place == nil {
+				place = q.join()
+			}
+			if err := place.await(ctx); err != nil {
+				return nil, nil, err
 			}
 			continue
 		}
@@ -75,29 +82,27 @@ func again(err error) bool {
 	return err == nil || errors.Is(err, h2.ErrNoSlot)
 }
 
-// usable returns the connections for k, the oldest first.
-func (p *Pool) usable(k poolKey) ([]*h2conn.Conn, error) {
+// usable returns the connections for k, the oldest first, and the queue of those
+// who wait for room on them.
+func (p *Pool) usable(k poolKey) ([]*h2conn.Conn, *queue, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, ErrPoolClosed
+		return nil, nil, ErrPoolClosed
 	}
-	if h := p.hosts[k]; h != nil {
-		return slices.Clone(h.conns), nil
-	}
-	return nil, nil
+	h := p.host(k)
+	return slices.Clone(h.conns), h.queue, nil
 }
 
-// openOn opens a stream on the first of the connections that has room, and with
-// wait on one that will. No stream and no error, or [h2.ErrNoSlot], mean that
-// there is none.
-func (p *Pool) openOn(ctx context.Context, k poolKey, conns []*h2conn.Conn, w *want, wait bool) (*h2conn.Stream, error) {
+// openOn opens a stream on the first of the connections that has room. No stream
+// and no error, or [h2.ErrNoSlot], mean that there is none.
+func (p *Pool) openOn(ctx context.Context, k poolKey, conns []*h2conn.Conn, w *want) (*h2conn.Stream, error) {
 	var last error
 	for _, c := range conns {
 		if w.connect && !c.ExtendedConnect() {
 			return nil, errDisabled
 		}
-		s, err := c.Open(ctx, w.head, w.end, wait)
+		s, err := c.Open(ctx, w.head, w.end, false)
 		if err == nil {
 			return s, nil
 		}
@@ -110,9 +115,6 @@ func (p *Pool) openOn(ctx context.Context, k poolKey, conns []*h2conn.Conn, w *w
 			return nil, err // the request is at fault
 		default:
 			p.leave(k, c)
-		}
-		if wait {
-			return nil, last // look at what there is now
 		}
 	}
 	return nil, last
@@ -195,6 +197,7 @@ func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *p
 	p.mu.Lock()
 	h := p.host(k)
 	h.dial = nil
+	defer h.queue.tell()
 	if c != nil {
 		h.conns = append(h.conns, c)
 	}
@@ -226,9 +229,12 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 		return nil, l, err
 	}
 	busy := new(atomic.Bool)
+	p.mu.Lock()
+	q := p.host(k).queue
+	p.mu.Unlock()
 	o := &h2conn.Options{
 		Active:       busy.Store,
-		Config:       h2.Config{OnFrame: onFrame(p.Trace)},
+		Config:       h2.Config{OnFrame: q.watch(onFrame(p.Trace))},
 		IdleTimeout:  orDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
 		PingInterval: max(p.PingInterval, 0),
 	}
@@ -238,7 +244,7 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 	if !closed {
 		p.conns[c] = busy
 		p.running.Add(1)
-		go p.serve(k, c)
+		go p.serve(k, c, q)
 	}
 	p.mu.Unlock()
 	if closed {
@@ -253,10 +259,11 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 }
 
 // serve runs a connection until it is over.
-func (p *Pool) serve(k poolKey, c *h2conn.Conn) {
+func (p *Pool) serve(k poolKey, c *h2conn.Conn, q *queue) {
 	defer p.running.Done()
 	c.Serve()
 	p.leave(k, c)
+	q.tell()
 	p.mu.Lock()
 	delete(p.conns, c)
 	p.mu.Unlock()
