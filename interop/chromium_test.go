@@ -39,6 +39,8 @@ func TestChromium(t *testing.T) {
 						"elsewhere": strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/page.html",
 						"socket":    s.address(),
 						"deflate":   o != nil,
+						"status":    101,
+						"protocol":  "http/1.1",
 					}))
 					// Chromium calls bad UTF-8 a protocol error.
 					s.wantEndings(t, client{cannotSendBadUTF8: true, badUTF8: websocket.StatusProtocolError})

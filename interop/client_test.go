@@ -18,6 +18,7 @@ type peer struct {
 	*process
 	url     string
 	setting setting
+	dialing func(*websocket.DialOptions) // may be nil
 }
 
 // event is a line that a peer's server prints.
@@ -64,8 +65,10 @@ func (p *peer) dial(t *testing.T, more func(*websocket.DialOptions)) *conn {
 	o.Subprotocols = []string{"other", "echo"}
 	o.Extensions = p.setting.extensions()
 	o.Trace = &websocket.Trace{Frame: c.trace}
-	if more != nil {
-		more(o)
+	for _, f := range []func(*websocket.DialOptions){p.dialing, more} {
+		if f != nil {
+			f(o)
+		}
 	}
 	var err error
 	if c.Conn, err = websocket.Dial(ctx, p.url+name(t), o); err != nil {
@@ -155,12 +158,18 @@ func octets(n int) []byte {
 // testClient runs our client's checks against a server of others'.
 func testClient(t *testing.T, server *process, s setting) {
 	t.Helper()
+	testClientBy(t, server, s, "ws", nil)
+}
+
+// testClientBy is testClient with a scheme and options.
+func testClientBy(t *testing.T, server *process, s setting, scheme string, dialing func(*websocket.DialOptions)) {
+	t.Helper()
 	var e event
 	server.next(&e)
 	if e.Port == 0 {
 		t.Fatalf("no port: %+v", e)
 	}
-	p := &peer{server, fmt.Sprintf("ws://127.0.0.1:%d/", e.Port), s}
+	p := &peer{server, fmt.Sprintf("%s://127.0.0.1:%d/", scheme, e.Port), s, dialing}
 	t.Run("text", p.testText)
 	t.Run("binary", p.testBinary)
 	t.Run("mebibyte", p.testMebibyte)
@@ -338,7 +347,11 @@ func (p *peer) testOrigin(t *testing.T) {
 	c.close(t, websocket.StatusNormalClosure, "")
 	p.wantClose(t, 1000, "")
 
-	o := &websocket.DialOptions{Header: http.Header{"Origin": {"http://bad.example"}}}
+	o := &websocket.DialOptions{}
+	if p.dialing != nil {
+		p.dialing(o)
+	}
+	o.Header = http.Header{"Origin": {"http://bad.example"}}
 	_, err := websocket.Dial(c.ctx, p.url, o)
 	refusal, ok := errors.AsType[*websocket.HandshakeError](err)
 	if !ok || refusal.Status != http.StatusForbidden {

@@ -2,6 +2,7 @@
 //
 // usage: node server.mjs [OPTIONS]   options of WebSocketServer as JSON, and
 //   "origin": the one Origin that pages may have
+//   "http2": options of listen in http2.mjs, to serve HTTP/2 instead
 //
 // Prints one JSON object on each line: {"port"} when it listens, then {"open"}
 // and {"close"} for each connection. It ends when its standard input does.
@@ -13,20 +14,21 @@
 //   ping PAYLOAD        ping, and answer "pong PAYLOAD" when the pong is here
 //   terminate           cut the connection
 import { WebSocketServer } from "ws";
+import { listen } from "./http2.mjs";
 
 const print = (event) => console.log(JSON.stringify(event));
-const { origin, ...options } = JSON.parse(process.argv[2] ?? "{}");
+const { origin, http2, ...options } = JSON.parse(process.argv[2] ?? "{}");
 if (origin !== undefined) {
   options.verifyClient = (info, answer) => answer(!info.origin || info.origin === origin, 403);
 }
 const server = new WebSocketServer({
-  host: "127.0.0.1",
-  port: 0,
+  ...(http2 ? { noServer: true } : { host: "127.0.0.1", port: 0 }),
   handleProtocols: (offered) => (offered.has("echo") ? "echo" : false),
   ...options,
 });
 
-server.on("listening", () => print({ port: server.address().port }));
+if (http2) listen(server, http2, (port) => print({ port }));
+else server.on("listening", () => print({ port: server.address().port }));
 server.on("connection", (ws, request) => {
   print({
     open: {
