@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2conn"
+	"github.com/lariat-go/websocket/internal/poll"
 )
 
 // host is what the connections of a server share.
@@ -16,6 +17,7 @@ type host struct {
 	all   *conns
 	names names
 	date  clock
+	poll  poll.Shared
 }
 
 // newHost returns a host without connections.

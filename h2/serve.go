@@ -129,6 +129,9 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 	o := h.o.conn(srv)
 	o.Request = c.request
 	o.Active = c.active
+	if o.Poller = h.poll.Take(); o.Poller != nil {
+		defer h.poll.Give()
+	}
 	if preface {
 		nc = prefaced(nc)
 	}
