@@ -15,6 +15,9 @@ type budget struct {
 // mostUpdates bounds budget.updates.
 const mostUpdates = 1000
 
+// updateSize is by how little a peer may open its windows all the time.
+const updateSize = 512
+
 // spend adds one to a counter, and fails the connection when that is limit.
 func (c *Conn) spend(counter *int, limit int, what string) error {
 	if c.now-c.budget.start >= window10 {
@@ -33,10 +36,10 @@ func (c *Conn) nonProgress(what string) error {
 }
 
 // progress allows for the WINDOW_UPDATE and PRIORITY frames that come with a
-// stream, or follow DATA.
-func (c *Conn) progress() {
+// stream, or follow n bytes of DATA.
+func (c *Conn) progress(n int) {
 	if c.budget.updates < mostUpdates {
-		c.budget.updates += 2
+		c.budget.updates += 2 + n/updateSize
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *Conn) onPing(h *frameHeader, data [8]byte) (ev Event, ok bool, err erro
 		return ev, false, c.nonProgress("answers to no PING")
 	}
 	c.pings--
-	if c.drain == draining && data == drainPing {
+	if c.drain == draining && string(data[:]) == drainPing {
 		c.drainLast()
 		return ev, false, nil
 	}

@@ -22,6 +22,9 @@ const (
 	FrameContinuation FrameType = 0x9
 )
 
+// framePriorityUpdate is ignored, but comes with requests (RFC 9218).
+const framePriorityUpdate FrameType = 0x10
+
 func frameName(t FrameType) string {
 	switch t {
 	case FrameData:

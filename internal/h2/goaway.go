@@ -16,7 +16,7 @@ const (
 )
 
 // drainPing is what the PING after the first GOAWAY carries.
-var drainPing = [8]byte{'g', 'o', 'i', 'n', 'g', 'a', 'w', 'y'}
+const drainPing = "draining"
 
 // Drain announces that no new streams are taken: GOAWAY with the highest id and
 // a PING, and GOAWAY with the last stream's id when that is answered (RFC 9113,
@@ -31,7 +31,7 @@ func (c *Conn) Drain() {
 	}
 	c.drain = draining
 	c.goAway(maxStream, ErrCodeNo, "")
-	c.Ping(drainPing)
+	c.Ping([8]byte([]byte(drainPing)))
 }
 
 func (c *Conn) drainLast() {

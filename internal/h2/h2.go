@@ -64,10 +64,12 @@ type Config struct {
 	// count as one.
 	MaxFields int
 
-	// Budgets for ten seconds each; negative: none. NonProgress is for frames
-	// that carry nothing: PING, SETTINGS, PRIORITY, empty DATA, unknown ones,
-	// small WINDOW_UPDATEs. Resets is for RST_STREAM from the peer, OwnResets for
-	// streams we reset because of what the peer sent.
+	// Budgets for ten seconds each: so many are one too many. Negative: none.
+	// NonProgress is for frames that carry nothing: PING, SETTINGS, empty DATA,
+	// unknown ones, requests beyond MaxStreams, interim responses, and of
+	// WINDOW_UPDATE and PRIORITY what is more than requests and DATA account for.
+	// Resets is for RST_STREAM from a client, OwnResets for streams we reset
+	// because of what the peer sent.
 	NonProgress, Resets, OwnResets int
 
 	// MaxControls is how many control frames may wait to be sent: more means
@@ -91,13 +93,14 @@ type FrameInfo struct {
 	Value    uint32    // WINDOW_UPDATE: the increment; GOAWAY: the last stream
 }
 
-// Head is a decoded header block that is not trailers: a request or a response.
+// Head is a header block that is not trailers: a request or a response, decoded
+// or to be sent.
 type Head struct {
 	Method, Scheme, Authority, Path, Protocol string // of a request; Protocol is that of an extended CONNECT
 	Status                                    int    // of a response
 
 	Fields        []Field // without the pseudo-header fields; a Host is among them
-	ContentLength int64   // -1: not given
+	ContentLength int64   // -1: not given; what is sent says it unless Fields do
 
 	// TooLarge says that the block is over MaxHeaderBytes or MaxFields, and
 	// that fields are missing: the answer is a 431.

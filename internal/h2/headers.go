@@ -115,7 +115,7 @@ func (c *Conn) placeNew(b *headerBlock) error {
 		b.use, b.code = forError, ErrCodeRefusedStream
 		return nil
 	}
-	c.progress()
+	c.progress(0)
 	b.use = forHead
 	return nil
 }

@@ -101,7 +101,6 @@ type end struct {
 	log []string
 	evs []h2.Event
 	err error
-	out []wire
 	dec *hpack.Decoder
 }
 

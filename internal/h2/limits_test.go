@@ -91,6 +91,9 @@ func TestFloods(t *testing.T) {
 			b := fields(cookies()...)
 			return []wire{{h2.FrameHeaders, 1, 1, b[:16384]}, {h2.FrameContinuation, 4, 1, b[16384:]}}
 		}, 1},
+		{"H2-S5 PRIORITY_UPDATE", nil, one(wire{0x10, 0, 0, []byte("\x00\x00\x00\x01")}), 1010},
+		{"H2-S7 a HEADERS too long at once", nil, one(wire{h2.FrameHeaders, 4, 1, make([]byte, 5000)}), 1},
+		{"H2-S7 a CONTINUATION too long at once", nil, one(wire{h2.FrameHeaders, 0, 1, nil}, wire{h2.FrameContinuation, 4, 1, make([]byte, 5000)}), 1},
 		{"trailers after Reset", nil, func(i uint32) []wire { return []wire{headers(1, 1)} }, 1000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +101,7 @@ func TestFloods(t *testing.T) {
 			if strings.Contains(tt.name, "1x500") {
 				cfg.MaxStreams = 1000
 			}
-			if strings.Contains(tt.name, "HEADERS too long") {
+			if strings.Contains(tt.name, "too long") {
 				cfg.MaxHeaderBytes = 4096
 			}
 			e := server(t, cfg)
@@ -200,6 +203,32 @@ func TestControlsAreBounded(t *testing.T) {
 	e.failed(h2.ErrCodeEnhanceYourCalm)
 }
 
+// Resets that are not read are controls, too.
+func TestResetsAreBounded(t *testing.T) {
+	e := server(t, h2.Config{OwnResets: -1, MaxControls: 50})
+	for i := range uint32(51) {
+		e.in(headers(2*i+1, 1))
+	}
+	e.failed(h2.ErrCodeEnhanceYourCalm)
+	e = server(t, h2.Config{OwnResets: -1, MaxControls: 50})
+	for i := range uint32(51) {
+		e.in(post(2*i+1), update(2*i+1, 0))
+		e.c.Release(e.evs[0].Stream)
+		e.events()
+	}
+	e.failed(h2.ErrCodeEnhanceYourCalm)
+}
+
+// A server that does not come to its response.
+func TestInterimFlood(t *testing.T) {
+	e := client(t, h2.Config{})
+	ask(e, "GET", true)
+	if n := e.flood(2000, func(uint32) []wire { return []wire{status(1, 0, "103")} }); n != 1000 {
+		t.Errorf("it took %d", n)
+	}
+	e.failed(h2.ErrCodeEnhanceYourCalm)
+}
+
 // WINDOW_UPDATE for the connection goes out as one, however long it waits, and
 // a peer that can't know of it and sends all the same is stopped.
 func TestUnreadWindowUpdates(t *testing.T) {
@@ -287,8 +316,8 @@ func TestLateFrames(t *testing.T) {
 func TestResetWithinFrames(t *testing.T) {
 	d := data(1, 1, "abcdef").bytes()
 	padded := wire{h2.FrameData, 8, 1, []byte("\x03abcpad")}.bytes()
-	for name, in := range map[string][]byte{"DATA": d, "padded DATA": padded, "trailers": headers(1, 1, "a", "b").bytes(), "HEADERS": headers(1, 1).bytes()} {
-		for cut := 9; cut < len(in); cut++ {
+	for name, in := range map[string][]byte{"DATA": d, "padded DATA": padded, "trailers": headers(1, 1, "a", "b").bytes(), "HEADERS": headers(1, 1).bytes(), "CONTINUATION": join(wire{h2.FrameHeaders, 1, 1, nil}, wire{h2.FrameContinuation, 4, 1, fields("a", "b")})} {
+		for cut := 9; cut <= len(in); cut++ {
 			e := server(t, h2.Config{})
 			e.in(post(1))
 			s := e.stream()

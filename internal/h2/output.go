@@ -112,7 +112,7 @@ func (c *Conn) appendDataHeader(dst []byte, s *Stream, n int, end bool) []byte {
 	if end {
 		h.flags = FlagEndStream
 	}
-	c.progress()
+	c.progress(n)
 	c.traceSent(FrameInfo{Type: FrameData, Flags: h.flags, Stream: s.ID, Length: h.length})
 	return appendHeader(dst, h)
 }

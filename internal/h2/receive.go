@@ -166,6 +166,10 @@ func (c *Conn) begin() (ev Event, ok bool, err error) {
 	case FrameGoAway:
 		c.left = min(h.length, mostDebug)
 	case FrameRSTStream, FramePing, FrameWindowUpdate:
+	case framePriorityUpdate:
+		c.phase = phaseSkip
+		c.traceReceived(h, FrameInfo{})
+		return ev, false, c.update("PRIORITY_UPDATE frames")
 	default:
 		// RFC 9113, section 5.5: unknown types are ignored.
 		c.phase = phaseSkip

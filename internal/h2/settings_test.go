@@ -68,6 +68,14 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestTooManySettings(t *testing.T) {
+	e := server(t, h2.Config{MaxFrameSize: 1 << 20})
+	e.in(wire{h2.FrameSettings, 0, 0, make([]byte, 6*2730)})
+	e.ok()
+	e.in(wire{h2.FrameSettings, 0, 0, make([]byte, 6*2731)})
+	e.failed(h2.ErrCodeEnhanceYourCalm)
+}
+
 func TestSettingsAreAnsweredInOrder(t *testing.T) {
 	e := server(t, h2.Config{})
 	e.in(post(1), get(3))
