@@ -59,6 +59,28 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// Staging needs no more room when it is never quite emptied.
+func TestStagingIsBounded(t *testing.T) {
+	e, s := answering(t, 1, 1<<31-1)
+	more := update(0, 1<<30).bytes()
+	e.feed(more)
+	msg, dst := make([]byte, 10000), make([]byte, 0, 1<<16)
+	round := func() {
+		for {
+			if n, _ := e.c.Write(s[0], msg, nil, false); n == 0 {
+				break
+			}
+		}
+		if n := len(e.c.Output(dst, 20000)); n == 0 || n > 20000 || e.c.Staged() < 40000 {
+			t.Fatalf("%d bytes of output, %d staged", n, e.c.Staged())
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(1000, round); n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // What a connection and a stream hold while nothing happens.
 func TestIdleMemory(t *testing.T) {
 	if n := reflect.TypeFor[h2.Stream]().Size(); n > 128 {

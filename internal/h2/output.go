@@ -23,8 +23,12 @@ func (c *Conn) room(n int) { c.ctl = bufpool.Grow(c.ctl, n) }
 
 // stage makes room for n bytes among what keeps its order.
 func (c *Conn) stage(n int) {
-	if c.out == nil {
+	switch {
+	case c.out == nil:
 		n = max(n, firstStage)
+	case c.sent > 0 && cap(c.out)-len(c.out) < n:
+		c.out = c.out[:copy(c.out, c.out[c.sent:])]
+		c.sent = 0
 	}
 	c.out = bufpool.Grow(c.out, n)
 }
@@ -151,6 +155,20 @@ func (c *Conn) Output(dst []byte, limit int) []byte {
 	c.replies = 0
 	for more := true; more && c.canSend(); {
 		dst, more = c.sendQueued(dst, limit-(len(dst)-start), len(dst) == start)
+	}
+	return dst
+}
+
+// Take is Output in a buffer of bufpool, which the caller gives back: that in
+// which it was staged, where it can be.
+func (c *Conn) Take(limit int) []byte {
+	if c.connUpdate > 0 || len(c.ctl) > 0 || len(c.out) == 0 || c.sent > 0 || len(c.out) > limit+frameSize {
+		return c.Output(bufpool.Get(limit)[:0], limit)
+	}
+	dst := c.out
+	c.out, c.replies = nil, 0
+	for more := true; more && c.canSend(); {
+		dst, more = c.sendQueued(dst, min(limit, cap(dst))-len(dst), false)
 	}
 	return dst
 }

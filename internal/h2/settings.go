@@ -55,8 +55,9 @@ const initialWindow = 65535
 // how many it takes.
 const streamsBeforeSettings = 100
 
-// maxSettings is how many settings a frame may have.
-const maxSettings = frameSize / 6
+// maxSettings is how many settings a frame may have: each may have to change the
+// windows of all streams.
+const maxSettings = 100
 
 // peerSettings are those of the peer.
 type peerSettings struct {
