@@ -3,72 +3,74 @@ package h2
 // strayError is an error of a stream whatever its state: where it is not open
 // there is nobody to be told. On an idle one it ends the connection, because
 // RST_STREAM must not be sent there.
-func (c *Conn) strayError(id uint32, code ErrCode, reason string) (ev Event, ok bool, err error) {
+func (c *Conn) strayError(ev *Event, id uint32, code ErrCode, reason string) (ok bool, err error) {
 	if s := c.lookup(id); s != nil {
-		return c.streamError(s, code, reason)
+		return c.streamError(ev, s, code, reason)
 	}
 	switch c.fateOf(id) {
 	case fateIdle:
-		return ev, false, c.fail(code, reason)
+		return false, c.fail(code, reason)
 	case fateIgnored:
 	default:
 		c.stageReset(id, code)
 	}
-	return ev, false, c.wrong(reason)
+	return false, c.wrong(reason)
 }
 
 // onPriority takes PRIORITY (RFC 9113, section 6.3), which means nothing any
 // more but has to be right.
-func (c *Conn) onPriority(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) onPriority(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{})
 	if readUint32(p)&maxStream == h.stream {
-		return c.strayError(h.stream, ErrCodeProtocol, "a stream that depends on itself")
+		return c.strayError(ev, h.stream, ErrCodeProtocol, "a stream that depends on itself")
 	}
-	return ev, false, c.update("PRIORITY frames")
+	return false, c.update("PRIORITY frames")
 }
 
 // onReset takes RST_STREAM (RFC 9113, section 6.4). A server counts them: to
 // open and reset costs a client nothing.
-func (c *Conn) onReset(h *frameHeader, code ErrCode) (ev Event, ok bool, err error) {
+func (c *Conn) onReset(ev *Event, h *frameHeader, code ErrCode) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{Code: code})
 	s := c.lookup(h.stream)
 	if s == nil && c.fateOf(h.stream) == fateIdle {
-		return ev, false, c.fail(ErrCodeProtocol, "RST_STREAM on an idle stream")
+		return false, c.fail(ErrCodeProtocol, "RST_STREAM on an idle stream")
 	}
 	if c.cfg.Role == RoleServer {
 		if err := c.spend(&c.budget.resets, c.cfg.Resets, "streams reset"); err != nil {
-			return ev, false, err
+			return false, err
 		}
 	} else if s == nil {
-		return ev, false, c.nonProgress("RST_STREAM frames")
+		return false, c.nonProgress("RST_STREAM frames")
 	}
 	if s == nil {
-		return ev, false, nil
+		return false, nil
 	}
 	c.gone.end(s.ID)
 	c.close(s)
-	return Event{Kind: KindReset, Stream: s, Err: &StreamError{Stream: s.ID, Code: code, Remote: true}}, true, nil
+	*ev = Event{Kind: KindReset, Stream: s, Err: &StreamError{Stream: s.ID, Code: code, Remote: true}}
+	return true, nil
 }
 
 // onPing takes PING (RFC 9113, section 6.7).
-func (c *Conn) onPing(h *frameHeader, data [8]byte) (ev Event, ok bool, err error) {
+func (c *Conn) onPing(ev *Event, h *frameHeader, data [8]byte) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{})
 	if !h.has(FlagAck) {
 		if err := c.nonProgress("PING frames"); err != nil {
-			return ev, false, err
+			return false, err
 		}
 		c.ping(FlagAck, data)
-		return ev, false, c.reply()
+		return false, c.reply()
 	}
 	if c.pings == 0 {
-		return ev, false, c.nonProgress("answers to no PING")
+		return false, c.nonProgress("answers to no PING")
 	}
 	c.pings--
 	if c.drain == draining && string(data[:]) == drainPing {
 		c.drainLast()
-		return ev, false, nil
+		return false, nil
 	}
-	return Event{Kind: KindPong, Ping: data}, true, nil
+	*ev = Event{Kind: KindPong, Ping: data}
+	return true, nil
 }
 
 // Ping sends a PING.

@@ -1,70 +1,71 @@
 package h2
 
 // onData takes the header of DATA (RFC 9113, section 6.1).
-func (c *Conn) onData(h *frameHeader) (ev Event, ok bool, err error) {
+func (c *Conn) onData(ev *Event, h *frameHeader) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{})
 	c.phase = phaseSkip
 	s := c.lookup(h.stream)
 	if s == nil && c.fateOf(h.stream) == fateIdle {
-		return ev, false, c.fail(ErrCodeProtocol, "DATA on an idle stream")
+		return false, c.fail(ErrCodeProtocol, "DATA on an idle stream")
 	}
 	if err := c.creditConn(h.length); err != nil {
-		return ev, false, err
+		return false, err
 	}
 	switch {
 	case s == nil && c.fateOf(h.stream) != fateIgnored:
-		return ev, false, c.fail(ErrCodeStreamClosed, "DATA on a closed stream")
+		return false, c.fail(ErrCodeStreamClosed, "DATA on a closed stream")
 	case s == nil:
 		if h.length == 0 {
 			err = c.nonProgress("empty DATA frames")
 		}
-		return ev, false, err
+		return false, err
 	case s.is(recvEnd):
-		return c.streamError(s, ErrCodeStreamClosed, "DATA after END_STREAM")
+		return c.streamError(ev, s, ErrCodeStreamClosed, "DATA after END_STREAM")
 	case !c.takeWindow(s, h.length):
-		return c.streamError(s, ErrCodeFlowControl, "more DATA than the stream's window lets in")
+		return c.streamError(ev, s, ErrCodeFlowControl, "more DATA than the stream's window lets in")
 	}
 	c.reading = s
 	if !h.has(FlagPadded) {
-		return c.body(s, h.length, 0)
+		return c.body(ev, s, h.length, 0)
 	}
 	if h.length == 0 {
-		return ev, false, c.fail(ErrCodeFrameSize, "a padded frame without the length of its padding")
+		return false, c.fail(ErrCodeFrameSize, "a padded frame without the length of its padding")
 	}
 	c.phase = phasePad
-	return ev, false, nil
+	return false, nil
 }
 
 // padded takes the length of the padding.
-func (c *Conn) padded(pad uint8) (ev Event, ok bool, err error) {
+func (c *Conn) padded(ev *Event, pad uint8) (ok bool, err error) {
 	s, length := c.reading, c.frame.length
 	if uint32(pad) >= length {
-		return ev, false, c.fail(ErrCodeProtocol, "padding longer than its frame")
+		return false, c.fail(ErrCodeProtocol, "padding longer than its frame")
 	}
 	c.left = length - 1
 	c.Consumed(s, 1+int(pad)) // nobody reads it
-	return c.body(s, length-1-uint32(pad), uint32(pad))
+	return c.body(ev, s, length-1-uint32(pad), uint32(pad))
 }
 
 // body takes how much DATA carries.
-func (c *Conn) body(s *Stream, n, pad uint32) (ev Event, ok bool, err error) {
+func (c *Conn) body(ev *Event, s *Stream, n, pad uint32) (ok bool, err error) {
 	end := c.frame.has(FlagEndStream)
 	c.phase = phaseSkip // of c.left, when there is nothing to be read
 	if s.is(closed) {   // it was reset by us since the frame began
-		return ev, false, nil
+		return false, nil
 	}
 	if reason := s.misfit(c.cfg.Role, n, end); reason != "" {
-		return c.streamError(s, ErrCodeProtocol, reason)
+		return c.streamError(ev, s, ErrCodeProtocol, reason)
 	}
 	switch {
 	case n > 0:
 		c.phase, c.left, c.pad = phaseData, n, pad
-		return ev, false, nil
+		return false, nil
 	case end:
 		c.ended(s, recvEnd)
-		return Event{Kind: KindData, Stream: s, End: true}, true, nil
+		*ev = Event{Kind: KindData, Stream: s, End: true}
+		return true, nil
 	}
-	return ev, false, c.nonProgress("empty DATA frames")
+	return false, c.nonProgress("empty DATA frames")
 }
 
 // misfit says why DATA of n bytes does not fit to the head.
@@ -90,7 +91,7 @@ func (s *Stream) misfit(role Role, n uint32, end bool) string {
 }
 
 // data takes a piece of what DATA carries.
-func (c *Conn) data(p []byte) (ev Event, ok bool) {
+func (c *Conn) data(ev *Event, p []byte) (ok bool) {
 	s := c.reading
 	end := false
 	if c.left -= uint32(len(p)); c.left == 0 {
@@ -102,10 +103,11 @@ func (c *Conn) data(p []byte) (ev Event, ok bool) {
 		}
 	}
 	if s.is(closed) { // it was reset by us since the frame began
-		return ev, false
+		return false
 	}
 	if end {
 		c.ended(s, recvEnd)
 	}
-	return Event{Kind: KindData, Stream: s, Data: p, End: end}, true
+	ev.Kind, ev.Stream, ev.Data, ev.End = KindData, s, p, end
+	return true
 }

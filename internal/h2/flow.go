@@ -50,29 +50,29 @@ func (c *Conn) Consumed(s *Stream, n int) {
 }
 
 // onWindowUpdate takes WINDOW_UPDATE (RFC 9113, section 6.9).
-func (c *Conn) onWindowUpdate(h *frameHeader, more uint32) (ev Event, ok bool, err error) {
+func (c *Conn) onWindowUpdate(ev *Event, h *frameHeader, more uint32) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{Value: more})
 	var s *Stream
 	if h.stream != 0 {
 		if s = c.lookup(h.stream); s == nil {
 			if c.fateOf(h.stream) == fateIdle {
-				return ev, false, c.fail(ErrCodeProtocol, "WINDOW_UPDATE on an idle stream")
+				return false, c.fail(ErrCodeProtocol, "WINDOW_UPDATE on an idle stream")
 			}
-			return ev, false, c.update("WINDOW_UPDATE frames")
+			return false, c.update("WINDOW_UPDATE frames")
 		}
 	}
 	switch {
 	case more == 0 && s == nil:
-		return ev, false, c.fail(ErrCodeProtocol, "WINDOW_UPDATE by 0")
+		return false, c.fail(ErrCodeProtocol, "WINDOW_UPDATE by 0")
 	case more == 0:
-		return c.streamError(s, ErrCodeProtocol, "WINDOW_UPDATE by 0")
+		return c.streamError(ev, s, ErrCodeProtocol, "WINDOW_UPDATE by 0")
 	case s == nil && int64(c.sendWindow)+int64(more) > maxWindow:
-		return ev, false, c.fail(ErrCodeFlowControl, "WINDOW_UPDATE over the largest window")
+		return false, c.fail(ErrCodeFlowControl, "WINDOW_UPDATE over the largest window")
 	case s != nil && int64(s.sendWindow)+int64(more) > maxWindow:
-		return c.streamError(s, ErrCodeFlowControl, "WINDOW_UPDATE over the largest window")
+		return c.streamError(ev, s, ErrCodeFlowControl, "WINDOW_UPDATE over the largest window")
 	}
 	if err := c.update("WINDOW_UPDATE frames"); err != nil {
-		return ev, false, err
+		return false, err
 	}
 	if s == nil {
 		c.sendWindow += int32(more)
@@ -81,7 +81,8 @@ func (c *Conn) onWindowUpdate(h *frameHeader, more uint32) (ev Event, ok bool, e
 		s.sendWindow += int32(more)
 		c.wake(s)
 	}
-	return Event{Kind: KindWindow, Stream: s}, true, nil
+	*ev = Event{Kind: KindWindow, Stream: s}
+	return true, nil
 }
 
 // setInitialWindow changes the windows of all streams by as much as the initial

@@ -76,12 +76,12 @@ func (c *Conn) failWith(err error) error {
 
 // onGoAway takes GOAWAY. Streams of ours above the last are over; each has an
 // event of its own.
-func (c *Conn) onGoAway(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) onGoAway(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	last, code := readUint32(p)&maxStream, ErrCode(readUint32(p[4:]))
 	c.traceReceived(h, FrameInfo{Code: code, Value: last})
 	if c.goneAway {
 		if err := c.nonProgress("GOAWAY frames"); err != nil {
-			return ev, false, err
+			return false, err
 		}
 	}
 	c.goneAway = true
@@ -106,7 +106,8 @@ func (c *Conn) onGoAway(h *frameHeader, p []byte) (ev Event, ok bool, err error)
 			}
 		}
 	}
-	return Event{Kind: KindGoAway, LastStream: last, Err: &StreamError{Code: code, Reason: debug, Remote: true}}, true, nil
+	*ev = Event{Kind: KindGoAway, LastStream: last, Err: &StreamError{Code: code, Reason: debug, Remote: true}}
+	return true, nil
 }
 
 // GoingAway reports that no new streams can be opened (client) or are taken

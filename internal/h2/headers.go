@@ -21,23 +21,23 @@ type headerBlock struct {
 }
 
 // onHeaders takes HEADERS (RFC 9113, section 6.2).
-func (c *Conn) onHeaders(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) onHeaders(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{})
 	p, code, reason := unpad(h, p)
 	if code != 0 {
-		return ev, false, c.fail(code, reason)
+		return false, c.fail(code, reason)
 	}
 	c.block = headerBlock{id: h.stream, end: h.has(FlagEndStream)}
 	itself := false
 	if h.has(FlagPriority) {
 		if len(p) < 5 {
-			return ev, false, c.fail(ErrCodeFrameSize, "HEADERS without the priority it should have")
+			return false, c.fail(ErrCodeFrameSize, "HEADERS without the priority it should have")
 		}
 		itself = readUint32(p)&maxStream == h.stream
 		p = p[5:]
 	}
 	if err := c.place(&c.block); err != nil {
-		return ev, false, err
+		return false, err
 	}
 	if itself && c.block.use != forNothing {
 		// RFC 7540, section 5.3.1.
@@ -53,16 +53,16 @@ func (c *Conn) onHeaders(h *frameHeader, p []byte) (ev Event, ok bool, err error
 		mode = modeResponse
 	}
 	c.dec.begin(mode)
-	return c.fragment(h, p)
+	return c.fragment(ev, h, p)
 }
 
 // onContinuation takes CONTINUATION (RFC 9113, section 6.10).
-func (c *Conn) onContinuation(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) onContinuation(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	c.traceReceived(h, FrameInfo{})
 	if len(p) == 0 && !h.has(FlagEndHeaders) {
-		return ev, false, c.fail(ErrCodeEnhanceYourCalm, "an empty CONTINUATION without END_HEADERS")
+		return false, c.fail(ErrCodeEnhanceYourCalm, "an empty CONTINUATION without END_HEADERS")
 	}
-	return c.fragment(h, p)
+	return c.fragment(ev, h, p)
 }
 
 // place says what a header block is for.
@@ -121,39 +121,40 @@ func (c *Conn) placeNew(b *headerBlock) error {
 }
 
 // fragment takes a part of a header block, and carries out the last.
-func (c *Conn) fragment(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) fragment(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	if err := c.dec.write(p); err != nil {
-		return ev, false, c.failWith(err)
+		return false, c.failWith(err)
 	}
 	if !h.has(FlagEndHeaders) {
-		return ev, false, nil
+		return false, nil
 	}
 	b := c.block
 	c.block = headerBlock{}
 	head, bad, err := c.dec.finish()
 	if err != nil {
-		return ev, false, c.failWith(err)
+		return false, c.failWith(err)
 	}
 	if b.s != nil && b.s.is(closed) { // it was reset by us since the block began
-		return ev, false, nil
+		return false, nil
 	}
 	if bad != "" {
 		b.use, b.code, b.reason = forError, ErrCodeProtocol, bad
 	}
 	switch {
 	case b.use == forNothing:
-		return ev, false, nil
+		return false, nil
 	case b.use == forError && b.s != nil:
-		return c.streamError(b.s, b.code, b.reason)
+		return c.streamError(ev, b.s, b.code, b.reason)
 	case b.use == forError:
-		return ev, false, c.refuse(&b)
+		return false, c.refuse(&b)
 	case b.use == forTrailers:
 		c.ended(b.s, recvEnd)
-		return Event{Kind: KindTrailers, Stream: b.s, Head: head, End: true}, true, nil
+		*ev = Event{Kind: KindTrailers, Stream: b.s, Head: head, End: true}
+		return true, nil
 	case b.s != nil:
-		return c.response(&b, head)
+		return c.response(ev, &b, head)
 	}
-	return c.request(&b, head)
+	return c.request(ev, &b, head)
 }
 
 // refuse resets a stream nobody knows of.
@@ -169,10 +170,10 @@ func (c *Conn) refuse(b *headerBlock) error {
 }
 
 // request opens a stream with a request.
-func (c *Conn) request(b *headerBlock, h *Head) (ev Event, ok bool, err error) {
+func (c *Conn) request(ev *Event, b *headerBlock, h *Head) (ok bool, err error) {
 	if b.end && h.ContentLength > 0 && h.Method != "CONNECT" {
 		b.code, b.reason = ErrCodeProtocol, "less DATA than content-length says"
-		return ev, false, c.refuse(b)
+		return false, c.refuse(b)
 	}
 	s := c.newStream(b.id)
 	s.flags |= headCame
@@ -182,20 +183,22 @@ func (c *Conn) request(b *headerBlock, h *Head) (ev Event, ok bool, err error) {
 	if b.end {
 		s.flags |= recvEnd
 	}
-	return Event{Kind: KindHead, Stream: s, Head: h, End: b.end}, true, nil
+	*ev = Event{Kind: KindHead, Stream: s, Head: h, End: b.end}
+	return true, nil
 }
 
 // response takes a response's head (RFC 9113, section 8.1).
-func (c *Conn) response(b *headerBlock, h *Head) (ev Event, ok bool, err error) {
+func (c *Conn) response(ev *Event, b *headerBlock, h *Head) (ok bool, err error) {
 	s := b.s
 	if h.Status < 200 {
 		if b.end {
-			return c.streamError(s, ErrCodeProtocol, "an interim response with END_STREAM")
+			return c.streamError(ev, s, ErrCodeProtocol, "an interim response with END_STREAM")
 		}
 		if err := c.nonProgress("interim responses"); err != nil {
-			return ev, false, err
+			return false, err
 		}
-		return Event{Kind: KindHead, Stream: s, Head: h}, true, nil
+		*ev = Event{Kind: KindHead, Stream: s, Head: h}
+		return true, nil
 	}
 	s.flags |= headCame
 	connect := s.is(methodCONNECT) && h.Status < 300
@@ -207,9 +210,10 @@ func (c *Conn) response(b *headerBlock, h *Head) (ev Event, ok bool, err error) 
 	}
 	if b.end {
 		if s.body > 0 {
-			return c.streamError(s, ErrCodeProtocol, "less DATA than content-length says")
+			return c.streamError(ev, s, ErrCodeProtocol, "less DATA than content-length says")
 		}
 		c.ended(s, recvEnd)
 	}
-	return Event{Kind: KindHead, Stream: s, Head: h, End: b.end}, true, nil
+	*ev = Event{Kind: KindHead, Stream: s, Head: h, End: b.end}
+	return true, nil
 }

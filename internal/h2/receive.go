@@ -48,19 +48,19 @@ func (c *Conn) Next(in []byte) (n int, ev Event, ok bool, err error) {
 				}
 				c.frame, c.have = parseHeader(c.head[:]), 0
 			}
-			ev, ok, err = c.begin()
+			ok, err = c.begin(&ev)
 		case phaseData:
 			if c.left > 0 && len(p) == 0 {
 				return n, ev, false, nil
 			}
 			k = min(int(c.left), len(p))
-			ev, ok = c.data(p[:k])
+			ok = c.data(&ev, p[:k])
 		case phasePad:
 			if len(p) == 0 {
 				return n, ev, false, nil
 			}
 			k = 1
-			ev, ok, err = c.padded(p[0])
+			ok, err = c.padded(&ev, p[0])
 		case phaseSkip:
 			k = min(int(c.left), len(p))
 			if c.left -= uint32(k); c.left > 0 {
@@ -70,7 +70,7 @@ func (c *Conn) Next(in []byte) (n int, ev Event, ok bool, err error) {
 		case phaseCollect:
 			if len(c.partial) == 0 && len(p) >= int(c.left) {
 				k = int(c.left)
-				ev, ok, err = c.whole(p[:k])
+				ok, err = c.whole(&ev, p[:k])
 				break
 			}
 			if len(p) == 0 {
@@ -83,7 +83,7 @@ func (c *Conn) Next(in []byte) (n int, ev Event, ok bool, err error) {
 			}
 			partial := c.partial
 			c.partial = nil
-			ev, ok, err = c.whole(partial)
+			ok, err = c.whole(&ev, partial)
 			bufpool.Put(partial)
 		case phasePreface:
 			if len(p) == 0 {
@@ -121,47 +121,47 @@ func (c *Conn) nextPending() Event {
 }
 
 // begin looks at the header of a frame and decides on its payload.
-func (c *Conn) begin() (ev Event, ok bool, err error) {
+func (c *Conn) begin(ev *Event) (ok bool, err error) {
 	h := &c.frame
 	c.left = h.length
 	switch {
 	case h.length > c.cfg.MaxFrameSize:
-		return ev, false, c.fail(ErrCodeFrameSize, "a frame over MAX_FRAME_SIZE")
+		return false, c.fail(ErrCodeFrameSize, "a frame over MAX_FRAME_SIZE")
 	case !c.peer.came && (h.typ != FrameSettings || h.has(FlagAck)):
-		return ev, false, c.fail(ErrCodeProtocol, "what came first is not SETTINGS")
+		return false, c.fail(ErrCodeProtocol, "what came first is not SETTINGS")
 	case (c.block.id != 0) != (h.typ == FrameContinuation):
-		return ev, false, c.fail(ErrCodeProtocol, "a header block that is interrupted, or CONTINUATION without one")
+		return false, c.fail(ErrCodeProtocol, "a header block that is interrupted, or CONTINUATION without one")
 	case c.block.id != 0 && c.block.id != h.stream:
-		return ev, false, c.fail(ErrCodeProtocol, "a header block that goes on on another stream")
+		return false, c.fail(ErrCodeProtocol, "a header block that goes on on another stream")
 	}
 	if code, reason := checkHeader(h); code != 0 {
-		return ev, false, c.fail(code, reason)
+		return false, c.fail(code, reason)
 	}
 	c.phase = phaseCollect
 	switch h.typ {
 	case FrameData:
-		return c.onData(h)
+		return c.onData(ev, h)
 	case FramePushPromise:
 		// A client can't push, and to servers we say ENABLE_PUSH 0 (RFC 9113,
 		// section 8.4).
-		return ev, false, c.fail(ErrCodeProtocol, "PUSH_PROMISE")
+		return false, c.fail(ErrCodeProtocol, "PUSH_PROMISE")
 	case FrameHeaders:
 		if uint64(h.length) > uint64(c.cfg.MaxHeaderBytes)+mostPadding {
-			return ev, false, c.fail(ErrCodeEnhanceYourCalm, "a header block far over the limit")
+			return false, c.fail(ErrCodeEnhanceYourCalm, "a header block far over the limit")
 		}
 	case FrameContinuation:
 		if h.length > c.cfg.MaxHeaderBytes {
-			return ev, false, c.fail(ErrCodeEnhanceYourCalm, "a header block far over the limit")
+			return false, c.fail(ErrCodeEnhanceYourCalm, "a header block far over the limit")
 		}
 	case FrameSettings:
 		if h.length > maxSettings*6 {
-			return ev, false, c.fail(ErrCodeEnhanceYourCalm, "too many settings in a frame")
+			return false, c.fail(ErrCodeEnhanceYourCalm, "too many settings in a frame")
 		}
 	case FramePriority:
 		if h.length != 5 {
 			c.phase = phaseSkip
 			c.traceReceived(h, FrameInfo{})
-			return c.strayError(h.stream, ErrCodeFrameSize, "PRIORITY of a wrong length")
+			return c.strayError(ev, h.stream, ErrCodeFrameSize, "PRIORITY of a wrong length")
 		}
 	case FrameGoAway:
 		c.left = min(h.length, mostDebug)
@@ -169,40 +169,40 @@ func (c *Conn) begin() (ev Event, ok bool, err error) {
 	case framePriorityUpdate:
 		c.phase = phaseSkip
 		c.traceReceived(h, FrameInfo{})
-		return ev, false, c.update("PRIORITY_UPDATE frames")
+		return false, c.update("PRIORITY_UPDATE frames")
 	default:
 		// RFC 9113, section 5.5: unknown types are ignored.
 		c.phase = phaseSkip
 		c.traceReceived(h, FrameInfo{})
-		return ev, false, c.nonProgress("frames of unknown types")
+		return false, c.nonProgress("frames of unknown types")
 	}
-	return ev, false, nil
+	return false, nil
 }
 
 // whole takes the payload of every frame but DATA.
-func (c *Conn) whole(p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) whole(ev *Event, p []byte) (ok bool, err error) {
 	h := &c.frame
 	c.phase = phaseHeader
 	switch h.typ {
 	case FrameHeaders:
-		return c.onHeaders(h, p)
+		return c.onHeaders(ev, h, p)
 	case FrameContinuation:
-		return c.onContinuation(h, p)
+		return c.onContinuation(ev, h, p)
 	case FrameSettings:
-		return c.onSettings(h, p)
+		return c.onSettings(ev, h, p)
 	case FramePriority:
-		return c.onPriority(h, p)
+		return c.onPriority(ev, h, p)
 	case FrameRSTStream:
-		return c.onReset(h, ErrCode(readUint32(p)))
+		return c.onReset(ev, h, ErrCode(readUint32(p)))
 	case FramePing:
-		return c.onPing(h, [8]byte(p))
+		return c.onPing(ev, h, [8]byte(p))
 	case FrameGoAway:
 		if c.left = h.length - uint32(len(p)); c.left > 0 {
 			c.phase = phaseSkip
 		}
-		return c.onGoAway(h, p)
+		return c.onGoAway(ev, h, p)
 	}
-	return c.onWindowUpdate(h, readUint32(p)&maxWindow)
+	return c.onWindowUpdate(ev, h, readUint32(p)&maxWindow)
 }
 
 // EOF says that the peer's bytes have ended. The error is nil when that is in

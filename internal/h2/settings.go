@@ -125,14 +125,15 @@ func parseSetting(p []byte) Setting {
 
 // onSettings takes the payload of SETTINGS, in the order of its values (RFC
 // 9113, section 6.5.3).
-func (c *Conn) onSettings(h *frameHeader, p []byte) (ev Event, ok bool, err error) {
+func (c *Conn) onSettings(ev *Event, h *frameHeader, p []byte) (ok bool, err error) {
 	if h.has(FlagAck) {
 		c.traceReceived(h, FrameInfo{})
 		if c.acked {
-			return ev, false, c.nonProgress("acknowledgements of SETTINGS")
+			return false, c.nonProgress("acknowledgements of SETTINGS")
 		}
 		c.acked = true
-		return Event{Kind: KindSettingsAck}, true, nil
+		*ev = Event{Kind: KindSettingsAck}
+		return true, nil
 	}
 	if c.cfg.OnFrame != nil {
 		list := make([]Setting, 0, len(p)/6)
@@ -141,27 +142,27 @@ func (c *Conn) onSettings(h *frameHeader, p []byte) (ev Event, ok bool, err erro
 		}
 		c.traceReceived(h, FrameInfo{Settings: list})
 	}
-	ev = Event{Kind: KindSettings, First: !c.peer.came}
+	*ev = Event{Kind: KindSettings, First: !c.peer.came}
 	if ev.First {
 		c.peer.came = true
 		c.peer.maxStreams = math.MaxUint32
 	} else if err := c.nonProgress("SETTINGS"); err != nil {
-		return ev, false, err
+		return false, err
 	}
 	for ; len(p) > 0; p = p[6:] {
 		if err := c.apply(parseSetting(p)); err != nil {
-			return ev, false, err
+			return false, err
 		}
 	}
 	// What was staged before went by the old settings, and so the
 	// acknowledgement stands behind it.
 	if err := c.reply(); err != nil {
-		return ev, false, err
+		return false, err
 	}
 	c.stage(headerLen)
 	c.out = appendHeader(c.out, frameHeader{typ: FrameSettings, flags: FlagAck})
 	c.traceSent(FrameInfo{Type: FrameSettings, Flags: FlagAck})
-	return ev, true, nil
+	return true, nil
 }
 
 // apply puts one setting of the peer in force.

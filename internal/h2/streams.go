@@ -111,12 +111,13 @@ func (c *Conn) stageReset(id uint32, code ErrCode) {
 }
 
 // streamError resets s because of what the peer sent.
-func (c *Conn) streamError(s *Stream, code ErrCode, reason string) (ev Event, ok bool, err error) {
+func (c *Conn) streamError(ev *Event, s *Stream, code ErrCode, reason string) (ok bool, err error) {
 	c.Reset(s, code)
 	if err := c.wrong(reason); err != nil {
-		return ev, false, err
+		return false, err
 	}
-	return Event{Kind: KindReset, Stream: s, Err: &StreamError{Stream: s.ID, Code: code, Reason: reason}}, true, nil
+	*ev = Event{Kind: KindReset, Stream: s, Err: &StreamError{Stream: s.ID, Code: code, Reason: reason}}
+	return true, nil
 }
 
 // wrong counts a reset that the peer caused.
