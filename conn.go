@@ -156,6 +156,9 @@ func newConn(s Stream, role protocol.Role, h *handshake.Result, o *ConnOptions, 
 	if o.KeepAlive.Interval > 0 {
 		c.startKeepAlive()
 	}
+	if d, ok := c.s.Unwrap().(interface{ OnDrain(f func()) }); ok && role == protocol.RoleServer {
+		d.OnDrain(func() { c.Close(StatusGoingAway, "") })
+	}
 	return c
 }
 

@@ -31,6 +31,11 @@ import (
 //	// CloseWrite has nothing left to do then.
 //	EndAfter(n int)
 //
+//	// OnDrain has f called, in a goroutine of its own, when the server
+//	// drains the connection that carries the stream: a Conn closes with
+//	// 1001 then.
+//	OnDrain(f func())
+//
 //	// Abort ends a stream of HTTP/2 or HTTP/3 at once, with an error code of
 //	// its protocol: CANCEL, H3_REQUEST_CANCELLED. It is called before Close
 //	// where no goodbye is to be said.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 
+	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/internal/stream"
@@ -22,6 +23,7 @@ func (s *Session) connect(t stream.Transport) error {
 		l := &streamLink{s: s, t: c}
 		s.link = l
 		c.Watch(l) // what has come waits for the turn, which the caller has
+		c.OnDrain(func() { s.Close(websocket.StatusGoingAway, "") })
 		return nil
 	case *tls.Conn:
 		if tc, ok := c.NetConn().(*net.TCPConn); ok {
@@ -81,7 +83,7 @@ func (s *Session) pollTLS(c *tls.Conn, tc *net.TCPConn) (done bool, err error) {
 func (s *Session) give(p *poll.Poller, fd int, l polled) (back net.Conn, err error) {
 	s.link = l
 	if p.Add(&s.desc, fd, l) != nil {
-		return connOf(fd)
+		return poll.Back(fd)
 	}
 	s.shard = uint8(s.desc.Loop())
 	return nil, nil

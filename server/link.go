@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/lariat-go/websocket"
@@ -139,15 +138,8 @@ func (l *tcpLink) detach() (websocket.Stream, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := connOf(fd)
+	c, err := poll.Back(fd)
 	return c, nil, err
-}
-
-// connOf gives a descriptor back to Go's netpoller.
-func connOf(fd int) (net.Conn, error) {
-	f := os.NewFile(uintptr(fd), "tcp")
-	defer f.Close()
-	return net.FileConn(f)
 }
 
 // tcpAddr returns nil for no address.
@@ -287,7 +279,7 @@ func (l *tlsLink) detach() (websocket.Stream, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := connOf(fd)
+	c, err := poll.Back(fd)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -169,7 +169,13 @@ func shellRules() []Rule {
 			Std:                std,
 			"internal/bufpool": "buffers held only while there are bytes",
 			"internal/h2":      "the rules of HTTP/2",
+			"internal/poll":    "the engine of TLS on Linux",
 			"internal/stream":  "the transport under a connection",
+		}},
+		{Package: "internal/h2peer", Imports: map[string]string{
+			Std:                            std,
+			"golang.org/x/net/http2":       "the frames of tests are made by somebody else",
+			"golang.org/x/net/http2/hpack": "and so are their header blocks",
 		}},
 		{Package: "internal/poll", Imports: map[string]string{
 			Std:                     std,
@@ -202,6 +208,7 @@ func shellRules() []Rule {
 			Std:                std,
 			"internal/bufpool": "buffers held only while there are bytes",
 			"internal/h2":      "header blocks, settings and error codes",
+			"internal/poll":    "the engine of TLS on Linux, shared by a server's connections",
 			"internal/h2conn":  "connections and streams",
 			"internal/option":  "a setting that can't be used is an option error",
 			"log":              "the type of http.Server's ErrorLog, and net/http's default for it",

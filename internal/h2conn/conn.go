@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/internal/stream"
 )
 
@@ -50,6 +51,10 @@ type Options struct {
 	// means no pings, and 15 s.
 	PingInterval, PingTimeout time.Duration
 
+	// Poller, if not nil, carries the connection if that is TLS over TCP: then no
+	// goroutine waits for the peer, but that of Serve.
+	Poller *poll.Poller
+
 	// Request is called for every new stream of a server, on the goroutine that
 	// reads: it must not wait. With end, the request has no body. The stream is
 	// owned by whoever is called, who has to call Release or Detach in the end.
@@ -69,6 +74,9 @@ type Conn struct {
 	start time.Time     // what the machine's time counts from
 	done  chan struct{} // closed when the connection is over
 	shut  chan struct{} // closed when its socket is closed
+
+	in     reader
+	polled *polled // carries the connection; nil: a goroutine reads
 
 	stateMu sync.Mutex // held while Active is called
 	told    bool       // what it was told last
@@ -98,11 +106,13 @@ type Conn struct {
 	guarded          bool        // it is set
 	reader           uint32      // counts the goroutines that read, one after the other
 	inReceive        bool        // the one who reads is about to call
+	inTurn           bool        // it does
 
 	pings   map[uint64]chan struct{}
 	pingSeq uint64
 	heard   time.Time // when something came last
 	acked   bool      // our SETTINGS are acknowledged
+	dropped int       // bytes that came after the end
 
 	idle, shake, retry, keep, drainTimer *time.Timer
 }
@@ -117,6 +127,7 @@ func New(nc net.Conn, o *Options) *Conn {
 	c.o.WriteTimeout = orDefault(o.WriteTimeout, DefaultWriteTimeout)
 	c.o.HandshakeTimeout = orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout)
 	c.o.PingTimeout = orDefault(o.PingTimeout, DefaultPingTimeout)
+	c.in.layered = isTLS(nc)
 	c.m.Init(&c.o.Config)
 	return c
 }
@@ -138,9 +149,11 @@ func (c *Conn) Serve() error {
 	c.mu.Lock()
 	c.heard = c.start
 	c.startTimers()
+	if !c.adopt() {
+		go c.read()
+	}
 	c.flush(false)
 	c.unlock()
-	go c.read()
 	<-c.shut
 	c.mu.Lock()
 	for c.flushing { // a buffer is in use
@@ -172,19 +185,26 @@ func (c *Conn) unlock() {
 	}
 }
 
-// receive takes what the peer sent. The error is fatal for the connection.
-func (c *Conn) receive(in []byte) error {
+// receive takes what the peer sent. A turn has to follow.
+func (c *Conn) receive(in []byte) {
 	now := time.Now()
 	c.mu.Lock()
+	defer c.unlock()
 	c.heard = now
+	if c.err != nil {
+		if c.dropped += len(in); c.dropped > lingerLimit {
+			c.fail(c.err)
+			c.closeSocket()
+		}
+		return
+	}
 	c.m.SetTime(int64(now.Sub(c.start)))
 	c.inReceive = true
-	var fatal error
 	for {
 		n, ev, ok, err := c.m.Next(in)
 		in = in[n:]
 		if err != nil {
-			fatal = err
+			c.conclude(err)
 			break
 		}
 		if !ok {
@@ -194,17 +214,11 @@ func (c *Conn) receive(in []byte) error {
 			continue
 		}
 		c.handle(&ev)
-		if c.over {
+		if c.err != nil {
 			break
 		}
 	}
 	c.inReceive = false
-	if fatal == nil && c.ready == nil { // else after the turn
-		c.flush(false)
-		c.checkDrained()
-	}
-	c.unlock()
-	return fatal
 }
 
 // handle deals with an event. c.mu is held, and released for a moment by a new
@@ -290,17 +304,23 @@ func (c *Conn) ended(err error) {
 	c.fail(err)
 }
 
-// sayGoodbye ends the connection after an error of the peer's, for which the
-// machine has queued a GOAWAY.
-func (c *Conn) sayGoodbye(err error) {
-	c.mu.Lock()
+// conclude ends the connection when what the machine has queued, a GOAWAY, has
+// left. c.mu is held, and released while writing.
+func (c *Conn) conclude(err error) {
+	if c.over || c.err != nil {
+		return
+	}
 	c.endStreams(err)
+	c.stopping, c.held = true, false
+	c.linger = time.AfterFunc(lingerTime, func() {
+		c.mu.Lock()
+		c.fail(err)
+		c.unlock()
+	})
 	c.flush(false)
-	c.unlock()
-	c.awaitFlush(lingerTime)
-	c.mu.Lock()
-	c.finish(err)
-	c.unlock()
+	if !c.flushing {
+		c.finish(err)
+	}
 }
 
 // fail ends the connection: whatever is still to be written is not. c.mu is held.
@@ -317,11 +337,18 @@ func (c *Conn) finish(err error) {
 	if !c.end(err) {
 		return
 	}
+	if c.linger != nil {
+		c.linger.Stop()
+	}
 	c.linger = time.AfterFunc(lingerTime, func() {
 		c.mu.Lock()
 		c.closeSocket()
 		c.unlock()
 	})
+	if c.polled != nil {
+		c.polled.closeWrite()
+		return
+	}
 	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		go cw.CloseWrite() // TLS writes for it
 	}
@@ -350,6 +377,10 @@ func (c *Conn) closeSocket() {
 	c.closed = true
 	if c.linger != nil {
 		c.linger.Stop()
+	}
+	if c.polled != nil {
+		c.polled.close()
+		return
 	}
 	if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
 		go func() { // it says goodbye where it can
@@ -430,18 +461,7 @@ func (c *Conn) Fail(code h2.ErrCode, reason string) {
 	if code == h2.ErrCodeNo {
 		err = errOrderly
 	}
-	c.endStreams(err)
-	c.flush(false)
-	if !c.flushing {
-		c.finish(err)
-		return
-	}
-	c.stopping = true // it ends with the flush
-	c.linger = time.AfterFunc(lingerTime, func() {
-		c.mu.Lock()
-		c.fail(err)
-		c.unlock()
-	})
+	c.conclude(err)
 }
 
 // Done returns a channel that is closed when the connection is over.

@@ -28,6 +28,10 @@ func (c *Conn) flush(wait bool) {
 		return
 	}
 	c.flushing = true
+	if c.polled != nil {
+		c.polled.flush()
+		return
+	}
 	for rounds := 0; ; rounds++ {
 		buf := c.takeOutput()
 		c.mu.Unlock()
@@ -51,9 +55,23 @@ func (c *Conn) flush(wait bool) {
 	}
 }
 
+// unstage writes what is staged so that there is room for more, also in the
+// middle of a turn, and reports whether that was so. c.mu is held, and released
+// while writing.
+func (c *Conn) unstage() bool {
+	if c.flushing || c.over || c.m.Staged() == 0 {
+		return false
+	}
+	held, reader := c.held, c.reader
+	c.held = false
+	c.flush(false)
+	c.held = held && c.inTurn && c.reader == reader
+	return !c.flushing
+}
+
 // takeOutput takes what is to be written next. c.mu is held.
 func (c *Conn) takeOutput() []byte {
-	buf := c.m.Output(bufpool.Get(outputSize)[:0], outputSize)
+	buf := c.m.Take(outputSize)
 	for _, m := range c.m.Written() {
 		if s := owner(m); s != nil {
 			s.written()
@@ -136,19 +154,4 @@ func (c *Conn) whenFlushed() <-chan struct{} {
 		c.flushed = make(chan struct{})
 	}
 	return c.flushed
-}
-
-// awaitFlush waits until nobody is flushing, or for a while.
-func (c *Conn) awaitFlush(d time.Duration) {
-	c.mu.Lock()
-	if !c.flushing {
-		c.mu.Unlock()
-		return
-	}
-	flushed := c.whenFlushed()
-	c.mu.Unlock()
-	select {
-	case <-flushed:
-	case <-time.After(d):
-	}
 }

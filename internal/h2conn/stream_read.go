@@ -9,6 +9,9 @@ import (
 	"github.com/lariat-go/websocket/internal/h2"
 )
 
+// largePiece is how long a piece of a message is that is likely not the last.
+const largePiece = 8 << 10
+
 // deliver takes what came: straight into the memory of a Read that waits, or
 // into a borrowed buffer, which the stream's window limits. c.mu is held.
 func (s *Stream) deliver(p []byte, end bool) {
@@ -24,7 +27,11 @@ func (s *Stream) deliver(p []byte, end bool) {
 	}
 	if len(p) > 0 {
 		if s.in == nil {
-			s.in = bufpool.Get(len(p))[:0]
+			n := len(p)
+			if n >= largePiece {
+				n = h2.DefaultStreamWindow // more will follow
+			}
+			s.in = bufpool.Get(n)[:0]
 		}
 		s.in = append(bufpool.Grow(s.in, len(p)), p...)
 	}

@@ -42,6 +42,17 @@ func (s *Stream) TryWrite(p, tail []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.stage(p, tail, false)
+	for err == nil && n < len(p)+len(tail) && s.c.unstage() {
+		var m int
+		if n < len(p) {
+			m, err = s.stage(p[n:], tail, false)
+		} else {
+			m, err = s.stage(nil, tail[n-len(p):], false)
+		}
+		if n += m; m == 0 {
+			break
+		}
+	}
 	if n < len(p)+len(tail) {
 		s.wantWrite()
 	}

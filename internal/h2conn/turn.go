@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/poll"
 )
 
 // Events is what a watched stream's function is called with.
@@ -122,6 +122,8 @@ func (c *Conn) mayWriteMore() {
 func (c *Conn) turn() bool {
 	c.mu.Lock()
 	if c.ready == nil {
+		c.flush(false)
+		c.checkDrained()
 		c.unlock()
 		return true
 	}
@@ -131,13 +133,20 @@ func (c *Conn) turn() bool {
 			c.replace(mine) // a callback has ended this goroutine
 		}
 	}()
-	c.held = true
+	c.inTurn = true
 	c.guard()
 	for c.reader == mine {
 		s, ev := c.nextReady()
 		if s == nil {
-			break
+			// What is written may make room, and others want to write then.
+			c.held = false
+			c.flush(false)
+			if c.ready == nil || c.reader != mine {
+				break
+			}
+			continue
 		}
+		c.held = true
 		c.calls++
 		c.calling = s
 		w := s.watch.Watcher
@@ -148,9 +157,7 @@ func (c *Conn) turn() bool {
 			c.calling = nil
 		}
 		if c.m.Staged() >= outputSize/2 && c.reader == mine {
-			c.held = false
-			c.flush(false)
-			c.held = c.reader == mine
+			c.unstage()
 		}
 	}
 	done = true
@@ -158,15 +165,15 @@ func (c *Conn) turn() bool {
 		c.unlock()
 		return false
 	}
-	c.held = false
-	c.flush(false)
+	c.held, c.inTurn = false, false
+	c.checkDrained()
 	c.unlock()
 	return true
 }
 
 // guard has somebody look whether callbacks take long. c.mu is held.
 func (c *Conn) guard() {
-	if c.guarded {
+	if c.guarded || c.polled != nil {
 		return
 	}
 	c.guarded, c.seen = true, c.calls
@@ -181,7 +188,7 @@ func (c *Conn) guard() {
 func (c *Conn) look() {
 	c.mu.Lock()
 	switch {
-	case !c.held || c.over && c.ready == nil:
+	case !c.inTurn:
 		c.guarded = false
 		c.unlock()
 	case c.calling == nil || c.seen != c.calls:
@@ -208,15 +215,21 @@ func (c *Conn) replace(reader uint32) {
 		return
 	}
 	c.reader++
-	c.held, c.calling = false, nil
-	go c.read()
+	c.held, c.inTurn, c.calling = false, false, nil
+	if p := c.polled; p != nil {
+		p.reading = false
+		p.events |= poll.Readable
+		p.desc.Wake()
+	} else {
+		go c.read()
+	}
 	c.flush(false)
 }
 
 // callSoon has what is in the list called by a goroutine of its own: the one that
 // reads may wait for the peer. c.mu is held.
 func (c *Conn) callSoon() {
-	if c.ready == nil || c.held || c.inReceive {
+	if c.ready == nil || c.inTurn || c.inReceive {
 		return // whoever reads is about to
 	}
 	c.later = append(c.later, func() { go c.callAside() })
@@ -258,38 +271,4 @@ func (s *Stream) TryRead() ([]byte, error) {
 	}
 	s.c.flush(false) // the peer may need to know that it can go on
 	return nil, ErrAgain
-}
-
-// read moves what comes until the connection is over, or another goroutine does.
-func (c *Conn) read() {
-	dropped := 0
-	for c.turn() {
-		over := c.isOver()
-		buf, err := c.t.ReadBorrow(readBits)
-		switch {
-		case len(buf) > 0 && over:
-			dropped += len(buf)
-			bufpool.Put(buf)
-			if dropped > lingerLimit {
-				err = errOrderly
-			}
-		case len(buf) > 0:
-			fatal := c.receive(buf)
-			bufpool.Put(buf)
-			if fatal != nil {
-				c.sayGoodbye(fatal)
-			}
-		}
-		if err != nil {
-			c.ended(err)
-			c.turn()
-			return
-		}
-	}
-}
-
-func (c *Conn) isOver() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.over
 }

@@ -21,9 +21,10 @@ type Conn struct {
 	d             *Desc
 	local, remote net.Addr
 
-	told    bool // Event is called, so drained counts
-	hangUp  bool // and there may be an end behind the last bytes
-	drained bool // the last Read took everything that was there
+	closed  func() // see OnClose
+	told    bool   // Event is called, so drained counts
+	hangUp  bool   // and there may be an end behind the last bytes
+	drained bool   // the last Read took everything that was there
 
 	mu      sync.Mutex
 	pending []byte   // written and not yet taken by the kernel
@@ -101,11 +102,26 @@ func (c *Conn) Flush() error {
 	return err
 }
 
-// Close closes the Desc, and drops what is pending.
+// OnClose has Close call f, and do nothing by itself: for an owner who must
+// know, since others have the tls.Conn as well. It is called before those get to
+// know of c.
+func (c *Conn) OnClose(f func()) { c.closed = f }
+
+// Close is [Conn.Shut], unless there was an OnClose.
 func (c *Conn) Close() error {
-	if c.other != nil {
+	switch {
+	case c.other != nil:
 		return c.other.Close()
+	case c.closed != nil:
+		c.closed()
+		return nil
 	}
+	return c.Shut()
+}
+
+// Shut closes the Desc, and drops what is pending. A Write may go on meanwhile,
+// a Read must not.
+func (c *Conn) Shut() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = nil
