@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"crypto/tls"
+	"net"
 	"net/http"
 	"slices"
 	"testing"
@@ -21,6 +22,7 @@ func newHTTP2Server(t *testing.T, secure, handled bool, o websocket.AcceptOption
 	s.Config.Protocols.SetHTTP1(true)
 	s.Config.Protocols.SetHTTP2(true)
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.ReadHeaderTimeout = websocket.DefaultReadHeaderTimeout
 	if err := h2.ConfigureServer(s.Config, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -86,3 +88,6 @@ func (s *server) wantOneSession(t *testing.T, n int) {
 		}
 	}
 }
+
+// port is the server's.
+func (s *server) port() int { return s.Listener.Addr().(*net.TCPAddr).Port }

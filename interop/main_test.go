@@ -1,5 +1,7 @@
 // Package interop_test holds the library against WebSockets that others wrote:
-// npm ws, python-websockets, nginx as a proxy, and Chromium.
+// npm ws, undici, python-websockets, Chromium, and nginx, nghttpx, haproxy and
+// Apache as proxies; and its HTTP/2 against that of Node, curl and h2spec, and
+// against peers that break its rules.
 //
 // A test whose peer is not installed is skipped and says what is missing. The
 // environment variable LARIAT_INTEROP changes that: with "required" it fails,
@@ -60,6 +62,18 @@ func needPython(t *testing.T) string {
 	const python = "/usr/bin/python3"
 	if err := exec.Command(python, "-c", "import websockets").Run(); err != nil {
 		absent(t, "python3-websockets")
+	}
+	return python
+}
+
+// needWire returns the path of a Python that has h2, hpack and wsproto: the
+// system's, to which Debian's packages belong.
+func needWire(t *testing.T) string {
+	t.Helper()
+	peers(t)
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import h2, hpack, wsproto").Run(); err != nil {
+		absent(t, "python3-h2 or python3-wsproto")
 	}
 	return python
 }
