@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 // offered by ALPN; offered gets what that is.
 type secureServers struct {
 	server, client *tls.Config
+	mu             sync.Mutex
 	offered        []string
 }
 
@@ -39,6 +41,8 @@ func (s *secureServers) choosing(script func(nc net.Conn), protos ...string) fun
 		c := s.server.Clone()
 		c.NextProtos = protos
 		c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.offered = append(s.offered, strings.Join(h.SupportedProtos, " "))
 			return nil, nil
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -367,7 +368,9 @@ func TestPoolBadResponses(t *testing.T) {
 
 // Servers without HTTP/2 are for somebody else.
 func TestPoolFallback(t *testing.T) {
-	srv := httptest.NewTLSServer(http.HandlerFunc(describe))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(describe))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
 	defer srv.Close()
 	config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	pool := &websocket.Pool{Options: &websocket.DialOptions{TLSConfig: config}}
