@@ -213,16 +213,16 @@ func TestInadequateSecurity(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		server func(*http.Server)
-		client tls.Config
+		client *tls.Config
 		ok     bool
 	}{
-		{name: "TLS 1.1", client: tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}},
-		{name: "CBC", client: tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{weak}}},
-		{name: "CBC permitted", client: tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{weak}}, ok: true, server: func(s *http.Server) {
+		{name: "TLS 1.1", client: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}},
+		{name: "CBC", client: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{weak}}},
+		{name: "CBC permitted", client: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{weak}}, ok: true, server: func(s *http.Server) {
 			s.HTTP2 = &http.HTTP2Config{PermitProhibitedCipherSuites: true}
 		}},
-		{name: "TLS 1.2", client: tls.Config{MaxVersion: tls.VersionTLS12}, ok: true},
-		{name: "TLS 1.3", ok: true},
+		{name: "TLS 1.2", client: &tls.Config{MaxVersion: tls.VersionTLS12}, ok: true},
+		{name: "TLS 1.3", client: new(tls.Config), ok: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := start(t, setup{transport: "tls", server: func(s *http.Server) {
@@ -232,7 +232,7 @@ func TestInadequateSecurity(t *testing.T) {
 				}
 			}}, echo)
 			c.client.InsecureSkipVerify, c.client.NextProtos = true, []string{"h2"}
-			nc, err := tls.Dial("tcp", h.http.Listener.Addr().String(), &c.client)
+			nc, err := tls.Dial("tcp", h.http.Listener.Addr().String(), c.client)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,11 +29,12 @@ func newHost(o *Options) (*host, error) {
 	return h, h.o.check()
 }
 
-// conns are the connections of a server.
+// conns are the connections of a server, and who works for them.
 type conns struct {
 	mu       sync.Mutex
 	all      map[*h2conn.Conn]struct{}
 	draining bool
+	crew     crew
 }
 
 func newConns() *conns { return &conns{all: make(map[*h2conn.Conn]struct{})} }

@@ -140,6 +140,8 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 		c.c.Fail(h2.ErrCodeInadequateSecurity, why)
 		return c.c.Serve()
 	}
+	h.all.crew.begin()
+	defer h.all.crew.over()
 	defer h.all.remove(c.c)
 	if !h.all.add(c.c) {
 		c.c.Drain()
@@ -166,7 +168,7 @@ func (c *conn) tellState(s http.ConnState) {
 
 // request is called for every new stream.
 func (c *conn) request(s *h2conn.Stream, h *h2.Head, end bool) {
-	go c.handle(s, h, end)
+	c.all.crew.run(job{c, s, h, end})
 }
 
 // exchange is a request and its answer. It is not used again: handlers may hold

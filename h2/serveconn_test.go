@@ -189,18 +189,18 @@ func TestServeConnOfAConfiguredServer(t *testing.T) {
 func TestServeConnHandlers(t *testing.T) {
 	for _, c := range []struct {
 		name         string
-		srv          http.Server
+		srv          *http.Server
 		method, path string
 		want         string
 	}{
-		{name: "asterisk", srv: http.Server{Handler: http.HandlerFunc(dump)}, method: "OPTIONS", path: "*", want: "HEADERS 1 end [:status=200 content-length=0]"},
-		{name: "asterisk to the handler", srv: http.Server{Handler: http.NotFoundHandler(), DisableGeneralOptionsHandler: true}, method: "OPTIONS", path: "*", want: ":status=404"},
-		{name: "default", method: "GET", path: "/nothing", want: ":status=404"},
+		{name: "asterisk", srv: &http.Server{Handler: http.HandlerFunc(dump)}, method: "OPTIONS", path: "*", want: "HEADERS 1 end [:status=200 content-length=0]"},
+		{name: "asterisk to the handler", srv: &http.Server{Handler: http.NotFoundHandler(), DisableGeneralOptionsHandler: true}, method: "OPTIONS", path: "*", want: ":status=404"},
+		{name: "default", srv: new(http.Server), method: "GET", path: "/nothing", want: ":status=404"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			here, there := pair(t)
 			served := make(chan error, 1)
-			go func() { served <- h2.ServeConn(here, &c.srv, nil) }()
+			go func() { served <- h2.ServeConn(here, c.srv, nil) }()
 			raw := newRaw(t, there)
 			raw.request(1, true, c.method, c.path)
 			if got := raw.next(); !strings.Contains(got, c.want) {
