@@ -1,5 +1,5 @@
 // Package websocket opens, accepts and uses WebSocket connections (RFC 6455)
-// over HTTP/1.1.
+// over HTTP/1.1 and HTTP/2 (RFC 8441).
 //
 // # Overview
 //
@@ -132,6 +132,25 @@
 // It is off by default, since it costs processor time and, with context
 // takeover, memory; see the guide of that package. The NoCompress field of
 // [Outgoing] sends one message as it is.
+//
+// # HTTP/2
+//
+// Over HTTP/2 a connection is one stream among others, opened by an extended
+// CONNECT. Nothing else differs: the same [Conn], the same options, the same
+// endings; [Conn.HTTPVersion] tells. Servers speak it with package h2.
+//
+// A client asks for it by the HTTP field of [DialOptions]. With HTTPAuto a server
+// that has it for WebSockets is spoken to over HTTP/2, any other over HTTP/1.1.
+// A [Pool] puts many sockets, and ordinary requests, on one connection:
+//
+//	var pool websocket.Pool
+//	defer pool.Close()
+//	o := &websocket.DialOptions{HTTP: websocket.HTTPAuto, Pool: &pool}
+//	c, err := websocket.Dial(ctx, "wss://example.com/chat", o)
+//
+// Without a Pool each socket has a connection to itself. The end of one stream,
+// by an error or not, does not touch the others. Streams and connections that are
+// ended by an error code give an [*HTTP2StreamError] or an [*HTTP2ConnError].
 //
 // # Limits
 //

@@ -138,6 +138,9 @@ func TestPoolSiblings(t *testing.T) {
 			if ce := closeErrorOf(t, err); ce.Code != code {
 				t.Errorf("socket %d: %v", i, err)
 			}
+			if se, ok := errors.AsType[*websocket.HTTP2StreamError](err); ok != (i == 0) || ok && (!se.Remote || se.Code.String() != "INTERNAL_ERROR") {
+				t.Errorf("socket %d: %v", i, err)
+			}
 		}
 		greeted(t, conns[2], nil)
 		if _, err := websocket.Dial(within(t), "ws://h/", o); err == nil {
