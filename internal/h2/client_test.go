@@ -39,6 +39,7 @@ func TestResponses(t *testing.T) {
 		{"DATA after an interim one", "GET", []wire{status(1, 0, "100"), data(1, 1, "")}, "head 1 100, " + bad},
 		{"content-length", "GET", []wire{status(1, 0, "200", "content-length", "2"), data(1, 1, "x")}, "head 1 200 content-length=2, " + bad},
 		{"content-length and END_STREAM", "GET", []wire{status(1, 1, "200", "content-length", "2")}, bad},
+		{"content-length of 0", "GET", []wire{status(1, 1, "200", "content-length", "0")}, "head 1 200 content-length=0 end"},
 		{"content-length of HEAD", "HEAD", []wire{status(1, 1, "200", "content-length", "2")}, "head 1 200 content-length=2 end"},
 		{"a body for HEAD", "HEAD", []wire{status(1, 0, "200"), data(1, 1, "x")}, "head 1 200, " + bad},
 		{"an empty body for HEAD", "HEAD", []wire{status(1, 0, "200"), data(1, 1, "")}, `head 1 200, data 1 "" end`},
@@ -105,6 +106,11 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%d streams", n)
 	}
 	h.Fields = nil
+	const size = 4*32 + len(":methodGET:schemehttps:authorityexample.com:path/")
+	e.in(settings(6, uint32(size-1)))
+	open(h2.ErrHeadTooLong)
+	e.in(settings(6, uint32(size)))
+	open(nil)
 	e.in(wire{h2.FrameGoAway, 0, 0, append(u32(1000), u32(0)...)})
 	open(h2.ErrGoingAway)
 	e.in(data(0, 0, ""))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h2"
 )
 
@@ -347,6 +348,46 @@ func TestOutputLimit(t *testing.T) {
 		if got := shape(e.parse(bytes.TrimPrefix(p, before))); got != tt.want || tt.limit > 1 && len(p) > tt.limit+6 {
 			t.Errorf("limit %d: %s; want %s", tt.limit, got, tt.want)
 		}
+	}
+}
+
+// Take gives away the staging buffer where that is all there is to be sent, and
+// does what Output does elsewhere.
+func TestTake(t *testing.T) {
+	e, s := answering(t, 2, 1<<20)
+	e.in(update(0, 1<<20))
+	take := func(limit int, want string) {
+		t.Helper()
+		p := e.c.Take(limit)
+		if got := shape(e.parse(p)); got != want || e.c.Staged() > 0 && len(p) > limit {
+			t.Errorf("%s; want %s", got, want)
+		}
+		bufpool.Put(p)
+	}
+	write := func(n int) {
+		t.Helper()
+		if k, err := e.c.Write(s[0], make([]byte, n), nil, false); k != n || err != nil {
+			t.Fatal(k, err)
+		}
+	}
+	take(100, "")
+	write(100)
+	take(1<<16, "DATA 1:100")
+	write(100)
+	if err := e.c.Queue(s[1], make([]byte, 30000), false); err != nil {
+		t.Fatal(err)
+	}
+	take(1<<16, "DATA 1:100, DATA 3:3978") // as much as the buffer has room for
+	take(1<<15, "DATA 3:16384, DATA 3:9638")
+	write(60000)
+	take(20000, "DATA 1:16384")
+	take(1<<16, "DATA 1:16384, DATA 1:16384, DATA 1:10848")
+	write(100)
+	e.in(wire{h2.FramePing, 0, 0, make([]byte, 8)})
+	take(1<<16, "PING 0:8 end, DATA 1:100")
+	e.c.Consumed(s[0], 1)
+	if e.c.HasOutput() {
+		t.Error("more output")
 	}
 }
 

@@ -124,6 +124,9 @@ func TestInitialWindow(t *testing.T) {
 
 func TestInitialWindowOverflow(t *testing.T) {
 	e := server(t, h2.Config{})
+	e.in(post(1), update(1, 1000), settings(4, 1<<31-1001))
+	e.ok()
+	e = server(t, h2.Config{})
 	e.in(post(1), update(1, 1000), settings(4, 1<<31-1000))
 	e.failed(h2.ErrCodeFlowControl)
 }
