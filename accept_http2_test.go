@@ -119,8 +119,7 @@ func TestAcceptHTTP2Refuses(t *testing.T) {
 // taken: a body to read, and a writer.
 type tunnel struct {
 	*httptest.ResponseRecorder
-	out     io.Writer
-	flushes chan struct{}
+	out io.Writer
 }
 
 func (w *tunnel) Write(p []byte) (int, error) { return w.out.Write(p) }

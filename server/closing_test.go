@@ -175,7 +175,11 @@ func TestNoCloseFrame(t *testing.T) {
 				if r.Kind != server.ReasonClosed || r.Close.Code != websocket.StatusAbnormalClosure || r.Close.Received != nil || r.Close.Sent != nil {
 					t.Errorf("%s: %v, %+v", how, r, r.Close)
 				}
-				if how == "EOF" && !errors.Is(r.Close, io.ErrUnexpectedEOF) || how == "RST" && !errors.Is(r.Close, syscall.ECONNRESET) {
+				if overHTTP2(engine) { // both are RST_STREAM
+					if se, ok := errors.AsType[*websocket.HTTP2StreamError](r.Close); !ok || se.Code != 8 || !se.Remote || r.Err != se {
+						t.Errorf("%s: cause %v", how, r.Close.Cause)
+					}
+				} else if how == "EOF" && !errors.Is(r.Close, io.ErrUnexpectedEOF) || how == "RST" && !errors.Is(r.Close, syscall.ECONNRESET) {
 					t.Errorf("%s: cause %v", how, r.Close.Cause)
 				}
 			}

@@ -231,6 +231,7 @@ func TestShutdownForces(t *testing.T) {
 		polite.ExpectClose(1001)
 		polite.SendFrames(wstest.Close(1001, ""))
 		polite.ExpectEOF()
+		until(t, "the polite one is gone", func() bool { return h.Stats().Sessions == 3 })
 		silent.ExpectClose(1001)
 		enough := errors.New("enough")
 		cancel(enough)

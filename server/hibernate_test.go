@@ -172,7 +172,7 @@ func TestSessionsAreNoHandshakes(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		const sessions = 100
 		o := &server.Options{}
-		o.MaxPendingHandshakes = 8 // in the process: four engines open one at a time
+		o.MaxPendingHandshakes = 8 // in the process: the engines open one at a time each
 		h := serve(t, engine, o, func() server.Handler { return &funcs{message: echo} })
 		var last *wstest.Peer
 		for range sessions {
@@ -180,7 +180,8 @@ func TestSessionsAreNoHandshakes(t *testing.T) {
 		}
 		last.SendFrames(wstest.Text("x"))
 		last.Expect(wstest.Text("x"))
-		if st := h.Stats(); st.Sessions != sessions || st.Refused != 0 {
+		until(t, "all have begun", func() bool { return h.Stats().Sessions == sessions })
+		if st := h.Stats(); st.Refused != 0 {
 			t.Errorf("%+v", st)
 		}
 		h.cleanUp()
@@ -207,6 +208,7 @@ func TestUnsent(t *testing.T) {
 			t.Errorf("%+v: %d bytes unsent, %d owed before", r.Kind, r.Unsent, owed)
 		}
 
+		h = serveOne(t, engine, nil, funcs{})
 		peer, _ := h.peer("")
 		s = wait(t, h.begun)
 		s.Binary(bytes.Repeat([]byte("x"), 1<<20))

@@ -34,7 +34,7 @@ const patience = 10 * time.Second
 
 // engines are the ways in which a session can be carried. One test body passes
 // over all of them.
-var engines = []string{"poll", "poll+tls", "goroutine", "goroutine+tls"}
+var engines = []string{"poll", "poll+tls", "goroutine", "goroutine+tls", "h2", "h2c"}
 
 // each runs a test over every engine, side by side: most of them wait most of
 // the time.
@@ -74,6 +74,8 @@ type host struct {
 	*server.Server
 	t    testing.TB
 	http *httptest.Server
+	tls  *tls.Config     // of clients
+	pool *websocket.Pool // for HTTP/2
 }
 
 // serve starts a server whose sessions have the handler that h makes.
@@ -84,12 +86,15 @@ func serve(t testing.TB, engine string, o *server.Options, h func() server.Handl
 
 func serveUpgrade(t testing.TB, engine string, u server.Upgrade) *host {
 	t.Helper()
-	hs := &host{Server: server.New(u), t: t}
+	hs := &host{Server: server.New(u), t: t, tls: &tls.Config{InsecureSkipVerify: true}}
 	hs.http = httptest.NewUnstartedServer(hs.Server)
 	if strings.HasPrefix(engine, "goroutine") {
 		hs.http.Listener = foreignListener{hs.http.Listener}
 	}
-	if strings.HasSuffix(engine, "tls") {
+	if overHTTP2(engine) {
+		hs.serveHTTP2(engine)
+	}
+	if strings.HasSuffix(engine, "tls") || engine == "h2" {
 		hs.http.StartTLS()
 	} else {
 		hs.http.Start()
@@ -99,6 +104,9 @@ func serveUpgrade(t testing.TB, engine string, u server.Upgrade) *host {
 		defer cancel()
 		if _, err := hs.Shutdown(ctx, nil); err != nil {
 			t.Errorf("Shutdown: %v", err)
+		}
+		if hs.pool != nil {
+			hs.pool.Close()
 		}
 		hs.http.Close()
 	})
@@ -111,7 +119,9 @@ func (h *host) dial(o *websocket.DialOptions) *websocket.Conn {
 	if o == nil {
 		o = &websocket.DialOptions{}
 	}
-	o.TLSConfig = &tls.Config{InsecureSkipVerify: true}
+	if o.TLSConfig = h.tls; h.pool != nil {
+		o.HTTP, o.Pool = websocket.HTTP2, h.pool
+	}
 	c, err := websocket.Dial(h.context(), h.url(), o)
 	if err != nil {
 		h.t.Fatal(err)

@@ -33,13 +33,9 @@ type goLink struct {
 	started bool          // the reader was started
 	reading chan struct{} // closed by the reader at its end
 
-	drain time.Time // when the reader has brought what had come before a shutdown; owned by whoever has the turn
-
+	catchUp
 	watch *time.Timer // see Session.watch; guarded by Session.mu
 }
-
-// drainGrace is how long a reader has for what is in the kernel at a shutdown.
-const drainGrace = 20 * time.Millisecond
 
 // Sizes in bytes.
 const (
@@ -326,20 +322,6 @@ func (l *goLink) detach() (websocket.Stream, []byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.t, append([]byte(nil), l.buf...), nil
-}
-
-// caughtUp reports whether the reader had time to bring what had come before a
-// shutdown. When it had not, evDrain comes again. It is called by whoever has
-// the turn.
-func (l *goLink) caughtUp() bool {
-	switch now := time.Now(); {
-	case l.drain.IsZero():
-		l.drain = now.Add(drainGrace)
-		time.AfterFunc(drainGrace, func() { l.s.kick(evDrain) })
-		return false
-	default:
-		return !now.Before(l.drain)
-	}
 }
 
 func (l *goLink) forget() {

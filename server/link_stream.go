@@ -15,8 +15,9 @@ import (
 // connection runs the callbacks of all its sessions, as a worker does in the
 // poller, and what they send leaves in one piece.
 type streamLink struct {
-	s     *Session
-	t     *h2conn.Stream
+	s *Session
+	t *h2conn.Stream
+	catchUp
 	lent  []byte      // what read returned last, borrowed
 	woken atomic.Bool // a goroutine is on its way to call ready
 }
@@ -50,13 +51,20 @@ func (l *streamLink) edge(bool)                         {}
 func (l *streamLink) write(p, tail []byte) (int, error) { return l.t.TryWrite(p, tail) }
 func (l *streamLink) pending() int                      { return 0 }
 func (l *streamLink) unsent() int                       { return 0 }
-func (l *streamLink) flush() error                      { return nil }
 func (l *streamLink) endAfter(n int)                    { l.t.EndAfter(n) }
 func (l *streamLink) closeWrite()                       { l.t.CloseWrite() }
 func (l *streamLink) abort()                            { l.t.Abort(uint32(h2.ErrCodeCancel)) }
 func (l *streamLink) needsWorker() bool                 { return false }
 func (l *streamLink) remoteAddr() net.Addr              { return l.t.RemoteAddr() }
 func (l *streamLink) localAddr() net.Addr               { return l.t.LocalAddr() }
+
+// flush tells a session that does not read of the end.
+func (l *streamLink) flush() error {
+	if l.s.mode.Load()&modePaused == 0 {
+		return nil
+	}
+	return l.t.Err()
+}
 
 func (l *streamLink) close(hard bool) {
 	l.forget()

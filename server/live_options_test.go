@@ -193,7 +193,7 @@ func TestSetActive(t *testing.T) {
 				c.SetWriteDeadline(time.Time{})
 				go func() {
 					k, _ := c.Write(rest)
-					c.Conn.(*net.TCPConn).CloseWrite()
+					c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 					written <- k
 				}()
 				s.SetActive(true)
@@ -369,8 +369,13 @@ func TestSetDeflate(t *testing.T) {
 // however the session ended.
 func TestSetShutdownReason(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
-		g := guarded(t, &funcs{init: func(s *server.Session) { s.SetShutdownReason("first") }})
+		first := make(chan struct{})
+		g := guarded(t, &funcs{init: func(s *server.Session) {
+			s.SetShutdownReason("first")
+			close(first)
+		}})
 		c := g.serve(engine, nil).raw(nil)
+		wait(t, first)
 		g.session().SetShutdownReason(42)
 		c.cut()
 		if r := g.reason(); r.Value != 42 {

@@ -38,6 +38,10 @@ func (c *peerConn) tcp() *net.TCPConn {
 
 // reset ends the connection by RST.
 func (c *peerConn) reset() {
+	if s, ok := c.Conn.(*stream); ok {
+		s.reset()
+		return
+	}
 	c.tcp().SetLinger(0)
 	c.tcp().Close()
 }
@@ -45,6 +49,10 @@ func (c *peerConn) reset() {
 // narrow opens a connection to the server, whose window stays small.
 func (h *host) narrow() *peerConn {
 	h.t.Helper()
+	if h.pool != nil {
+		c := h.stream()
+		return &peerConn{c, bufio.NewReader(c)}
+	}
 	c, err := net.Dial("tcp", h.http.Listener.Addr().String())
 	if err != nil {
 		h.t.Fatal(err)

@@ -33,6 +33,10 @@ func opening(headers ...string) string {
 // transport opens a transport to the server.
 func (h *host) transport() *raw {
 	h.t.Helper()
+	if h.pool != nil {
+		c := h.stream()
+		return &raw{Conn: c, br: bufio.NewReader(c), t: h.t}
+	}
 	c, err := net.Dial("tcp", h.http.Listener.Addr().String())
 	if err != nil {
 		h.t.Fatal(err)
@@ -150,7 +154,11 @@ func (c *raw) want(frames ...string) {
 // reset ends the transport with an RST.
 func (c *raw) reset() {
 	nc := c.Conn
-	if t, ok := nc.(*tls.Conn); ok {
+	switch t := nc.(type) {
+	case *stream:
+		t.reset()
+		return
+	case *tls.Conn:
 		nc = t.NetConn()
 	}
 	nc.(*net.TCPConn).SetLinger(0)
@@ -160,7 +168,11 @@ func (c *raw) reset() {
 // cut ends the transport without a word of TLS's.
 func (c *raw) cut() {
 	nc := c.Conn
-	if t, ok := nc.(*tls.Conn); ok {
+	switch t := nc.(type) {
+	case *stream:
+		t.cut()
+		return
+	case *tls.Conn:
 		nc = t.NetConn()
 	}
 	nc.Close()

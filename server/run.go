@@ -142,7 +142,7 @@ func (s *Session) step(w *poll.Worker, ev uint32) (later uint32) {
 	if ev&evDrain != 0 {
 		if later&(evRead|evInfo) != 0 && !s.drainedEnough() || w == nil && s.link.needsWorker() {
 			later |= evDrain // there is more to answer
-		} else if l, ok := s.link.(*goLink); !ok || l.caughtUp() {
+		} else if l, ok := s.link.(interface{ caughtUp(*Session) bool }); !ok || l.caughtUp(s) {
 			s.drained()
 		}
 	}

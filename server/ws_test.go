@@ -15,20 +15,25 @@ import (
 	"github.com/lariat-go/websocket/wstest"
 )
 
-// ws: version 13 is spoken, others are answered 426 with the one that is.
+// ws: version 13 is spoken, others are answered 426, over HTTP/2 400, with the one
+// that is.
 func TestVersions(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		h := serveOne(t, engine, nil, funcs{})
+		refused := http.StatusUpgradeRequired
+		if overHTTP2(engine) { // which has no upgrade
+			refused = http.StatusBadRequest
+		}
 		for version, want := range map[string]int{
-			"13": http.StatusSwitchingProtocols, "8": http.StatusUpgradeRequired, "7": http.StatusUpgradeRequired,
-			"": http.StatusUpgradeRequired, // hixie
+			"13": http.StatusSwitchingProtocols, "8": refused, "7": refused,
+			"": refused, // hixie
 		} {
 			line := "Sec-WebSocket-Version: " + version + "\r\n"
 			if version == "" {
 				line = "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
 			}
 			res := h.narrow().request(t, line, "")
-			if res.StatusCode != want || want == http.StatusUpgradeRequired && res.Header.Get("Sec-WebSocket-Version") != "13" {
+			if res.StatusCode != want || want == refused && res.Header.Get("Sec-WebSocket-Version") != "13" {
 				t.Errorf("version %q: %v, %v", version, res.Status, res.Header)
 			}
 		}
