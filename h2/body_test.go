@@ -129,8 +129,11 @@ func TestBackPressure(t *testing.T) {
 // The errors of reading a body.
 func TestBodyErrors(t *testing.T) {
 	errs := make(chan error, 1)
+	begun := make(chan bool, 1)
 	h := start(t, setup{transport: "h2c"}, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
+		case "/lost":
+			begun <- true
 		case "/closed":
 			r.Body.Close()
 		case "/close":
@@ -178,8 +181,9 @@ func TestBodyErrors(t *testing.T) {
 		t.Errorf("deadline: %v", err)
 	}
 
-	c.request(11, false, "POST", "/")
+	c.request(11, false, "POST", "/lost")
 	c.data(11, false, "part")
+	wait(t, begun)
 	c.nc.Close()
 	if err := wait(t, errs); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("connection lost: %v", err)
