@@ -322,7 +322,12 @@ func (w *wire2) body(r *h1.Response, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-func (w *wire2) transport() (stream.Transport, []byte) { return w.s, nil }
+func (w *wire2) transport() (stream.Transport, []byte) {
+	if w.own != nil && w.s.Err() != nil {
+		go w.own.end() // it was over before it could be told of
+	}
+	return w.s, nil
+}
 
 func (w *wire2) abort() { w.s.Abort(uint32(h2.ErrCodeCancel)) }
 

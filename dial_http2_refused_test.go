@@ -322,3 +322,27 @@ func TestDialHTTP2Trace(t *testing.T) {
 		}
 	})
 }
+
+// A stream that is reset right behind the answer: the connection does not stay.
+func TestDialHTTP2ResetAtOnce(t *testing.T) {
+	for range 20 {
+		bubble(t, "200 and RST_STREAM", func(t *testing.T) {
+			s := servers(t, func(nc net.Conn) {
+				p := newH2Peer(t, nc, extended)
+				r := p.request()
+				p.respond(r.stream, false, "200")
+				p.reset(r.stream, http2.ErrCodeInternal)
+				p.drain()
+			})
+			c, err := websocket.Dial(within(t), "ws://h/", s.options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = c.Read(within(t))
+			if ce := closeErrorOf(t, err); ce.Code != websocket.StatusAbnormalClosure {
+				t.Errorf("ending %v", err)
+			}
+			s.running.Wait()
+		})
+	}
+}

@@ -92,7 +92,7 @@ type Pool struct {
 	mu      sync.Mutex
 	closed  bool
 	hosts   map[poolKey]*poolHost
-	conns   map[*h2conn.Conn]*atomic.Bool // all of them, also those that end: whether they have streams
+	conns   map[*h2conn.Conn]*pooled // all of them, also those that end
 	avoided map[poolKey]avoidance
 	running sync.WaitGroup // what serves connections, and makes them
 
@@ -123,6 +123,12 @@ type poolHost struct {
 	conns []*h2conn.Conn // that take new streams, the oldest first
 	dial  *poolDial      // under way; one at a time
 	queue *queue
+}
+
+// pooled is what the Pool knows of a connection.
+type pooled struct {
+	busy atomic.Bool          // it has streams
+	tls  *tls.ConnectionState // nil without TLS
 }
 
 // avoidance says that HTTP/2 is not to be tried for a while.
@@ -176,7 +182,7 @@ func (p *Pool) host(k poolKey) *poolHost {
 	if h == nil {
 		if p.hosts == nil {
 			p.hosts = make(map[poolKey]*poolHost)
-			p.conns = make(map[*h2conn.Conn]*atomic.Bool)
+			p.conns = make(map[*h2conn.Conn]*pooled)
 		}
 		h = &poolHost{queue: new(queue)}
 		p.hosts[k] = h
@@ -205,8 +211,8 @@ func (p *Pool) leave(k poolKey, c *h2conn.Conn) {
 func (p *Pool) CloseIdle() {
 	var idle []*h2conn.Conn
 	p.mu.Lock()
-	for c, busy := range p.conns {
-		if !busy.Load() {
+	for c, of := range p.conns {
+		if !of.busy.Load() {
 			idle = append(idle, c)
 		}
 	}

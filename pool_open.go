@@ -2,10 +2,10 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/h2conn"
@@ -228,12 +228,16 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 		}
 		return nil, l, err
 	}
-	busy := new(atomic.Bool)
+	of := new(pooled)
+	if t, ok := l.Conn.(*tls.Conn); ok && r.secure {
+		state := t.ConnectionState()
+		of.tls = &state
+	}
 	p.mu.Lock()
 	q := p.host(k).queue
 	p.mu.Unlock()
 	o := &h2conn.Options{
-		Active:       busy.Store,
+		Active:       of.busy.Store,
 		Config:       h2.Config{OnFrame: q.watch(onFrame(p.Trace))},
 		IdleTimeout:  orDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
 		PingInterval: max(p.PingInterval, 0),
@@ -242,7 +246,7 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 	p.mu.Lock()
 	closed := p.closed
 	if !closed {
-		p.conns[c] = busy
+		p.conns[c] = of
 		p.running.Add(1)
 		go p.serve(k, c, q)
 	}

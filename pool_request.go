@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,6 +39,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c := h2http.Client{
 		ContinueTimeout: p.ContinueTimeout,
+		TLS:             p.tlsState,
 		Open: func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error) {
 			s, _, err := p.open(ctx, d, r, &want{head: h, end: end})
 			return s, err
@@ -48,6 +50,16 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 		return p.fallBack(req, err)
 	}
 	return res, nil
+}
+
+// tlsState returns that of a connection's TLS, which its responses share.
+func (p *Pool) tlsState(c *h2conn.Conn) *tls.ConnectionState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of := p.conns[c]; of != nil {
+		return of.tls
+	}
+	return nil // it is over
 }
 
 // fallBack makes a request in another way, if err says that it should be. Where

@@ -2,10 +2,10 @@ package h2http
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +25,7 @@ type exchange struct {
 	ctx   context.Context
 	s     *h2conn.Stream
 	hooks hooks
-	stop  func() bool // no more cancelling by the context
+	stop  func() bool // no more cancelling by the context; nil: it never ends
 
 	proceed   chan bool // whether the body is to be sent, after Expect: 100-continue; nil: it is
 	answered  bool      // proceed has its answer; owned by await
@@ -43,7 +43,9 @@ func newExchange(req *http.Request, s *h2conn.Stream) *exchange {
 	if hasBody(req) && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
 		x.proceed = make(chan bool, 1)
 	}
-	x.stop = context.AfterFunc(x.ctx, func() { x.fail(ended(x.ctx)) })
+	if x.ctx.Done() != nil {
+		x.stop = context.AfterFunc(x.ctx, func() { x.fail(ended(x.ctx)) })
+	}
 	return x
 }
 
@@ -99,7 +101,9 @@ func (x *exchange) closeBody() { x.closeOnce.Do(func() { closeBody(x.req) }) }
 // request that is not sent to its end is cut off. The body of a request that
 // will be sent again is left as it is.
 func (x *exchange) finish(err error) {
-	x.stop()
+	if x.stop != nil {
+		x.stop()
+	}
 	x.mu.Lock()
 	x.ended = true
 	keep := Refused(err) && !x.read
@@ -255,12 +259,8 @@ func (x *exchange) sendEnd(p []byte) error {
 // response makes a response of its head.
 func (x *exchange) response(h *h2.Head, end bool) *http.Response {
 	res := &http.Response{
-		Status: fmt.Sprintf("%d %s", h.Status, http.StatusText(h.Status)), StatusCode: h.Status,
+		Status: strconv.Itoa(h.Status) + " " + http.StatusText(h.Status), StatusCode: h.Status,
 		Proto: "HTTP/2.0", ProtoMajor: 2, Header: Header(h.Fields), ContentLength: h.ContentLength, Request: x.req,
-	}
-	if t, ok := x.s.Conn().NetConn().(*tls.Conn); ok {
-		state := t.ConnectionState()
-		res.TLS = &state
 	}
 	if announced := res.Header["Trailer"]; announced != nil {
 		res.Trailer = make(http.Header)

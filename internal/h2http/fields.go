@@ -31,6 +31,9 @@ func ConnectionSpecific(name string) bool {
 // connection of HTTP/1 is left out, and so is what skip, if not nil, says. The
 // error wraps [ErrField].
 func AppendFields(dst []h2.Field, h http.Header, skip func(name string) bool) ([]h2.Field, error) {
+	if len(h) == 0 {
+		return dst, nil
+	}
 	for _, key := range slices.Sorted(maps.Keys(h)) {
 		if !h1.ValidName(key) {
 			return dst, fmt.Errorf("%w: name %.64q", ErrField, key)

@@ -2,6 +2,7 @@ package h2http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,6 +31,9 @@ var ErrResponse = errors.New("websocket: response cannot be used")
 type Client struct {
 	// Open opens a stream. It waits for as long as the server takes no more.
 	Open func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error)
+
+	// TLS, if not nil, returns the state of the TLS under a connection, nil for none.
+	TLS func(c *h2conn.Conn) *tls.ConnectionState
 
 	// ContinueTimeout is how long a request with Expect: 100-continue waits
 	// for the answer before it sends its body all the same. 0 means 1 s,
@@ -124,7 +128,11 @@ func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchang
 		x.finish(err)
 		return nil, x, err
 	}
-	return x.response(h, end), x, nil
+	res := x.response(h, end)
+	if c.TLS != nil {
+		res.TLS = c.TLS(s.Conn())
+	}
+	return res, x, nil
 }
 
 // ended returns the error of a request whose context ended.
