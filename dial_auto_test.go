@@ -223,12 +223,22 @@ func TestDialAutoFails(t *testing.T) {
 	})
 }
 
-// S2.10, S2.12: HTTP2 over wss offers nothing else, and takes nothing else.
+// S2.10, S2.12, S2.13: HTTP2 over wss offers nothing else, and takes nothing
+// else; the scheme is that of the URL.
 func TestDialHTTP2TLS(t *testing.T) {
 	secure := newSecureServers(t)
 	bubble(t, "S2.12", func(t *testing.T) {
 		secure.offered = nil
-		s := servers(t, secure.choosing(greets(t), "http/1.1", "h2"))
+		s := servers(t, secure.choosing(func(nc net.Conn) {
+			p := newH2Peer(t, nc, extended)
+			r := p.request()
+			if r.fields[":scheme"] != "https" {
+				t.Errorf("scheme %q", r.fields[":scheme"])
+			}
+			p.respond(r.stream, false, "200")
+			p.data(r.stream, false, greeting)
+			p.drain()
+		}, "http/1.1", "h2"))
 		o := s.options()
 		o.TLSConfig = secure.client
 		c, err := websocket.Dial(within(t), "wss://h/", o)

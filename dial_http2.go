@@ -152,6 +152,9 @@ func (d *dialer) openStream(ctx context.Context, r *route, req *opening) (*wire2
 		}
 		uctx, cancel := withStep(ctx, "UpgradeTimeout", d.o.UpgradeTimeout)
 		err = s.await(uctx)
+		if err != nil && uctx.Err() != nil {
+			d.o.Pool.doubt(s.s.Conn())
+		}
 		cancel()
 		if !h2http.Refused(err) || tries == maxRefused {
 			return s, nil, nil // whatever it is, upgrade finds it

@@ -27,7 +27,7 @@ func greets(t *testing.T) func(net.Conn) {
 	}
 }
 
-// S2.8, S2.9, S2.31, C3, C14: a Dial over HTTP/2 is an extended CONNECT, and its
+// S2.8, S2.9, S2.13, S2.31, C3, C14: a Dial over HTTP/2 is an extended CONNECT, and its
 // Conn is as any other. The connection ends with the socket.
 func TestDialHTTP2(t *testing.T) {
 	bubble(t, "open, talk, close", func(t *testing.T) {

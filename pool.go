@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 const (
 	DefaultPoolIdleTimeout = 90 * time.Second
 
+	doubtTime = 15 * time.Second // for the answer to a PING
 	avoidTime = 10 * time.Minute // that HTTP/2 is not tried again
 	maxAvoids = 1024             // origins remembered
 )
@@ -65,7 +67,8 @@ type Pool struct {
 
 	// PingInterval, if more than 0, has a PING sent on connections from which
 	// nothing has come for so long; 15 s without an answer end them. Default 0:
-	// no pings. Sockets have a [KeepAlive] of their own.
+	// a PING is sent when a stream got no answer in its time. Sockets have a
+	// [KeepAlive] of their own.
 	PingInterval time.Duration
 
 	// ContinueTimeout is how long a request with the header Expect: 100-continue
@@ -127,8 +130,9 @@ type poolHost struct {
 
 // pooled is what the Pool knows of a connection.
 type pooled struct {
-	busy atomic.Bool          // it has streams
-	tls  *tls.ConnectionState // nil without TLS
+	busy    atomic.Bool          // it has streams
+	doubted atomic.Bool          // a PING is under way
+	tls     *tls.ConnectionState // nil without TLS
 }
 
 // avoidance says that HTTP/2 is not to be tried for a while.
@@ -205,6 +209,29 @@ func (p *Pool) leave(k poolKey, c *h2conn.Conn) {
 		h.conns = slices.DeleteFunc(h.conns, func(o *h2conn.Conn) bool { return o == c })
 		p.tidy(k)
 	}
+}
+
+// doubt is called when a stream of c got no answer in time. It asks the server
+// for a sign of life, and ends the connection when there is none: it may be that
+// the network has forgotten it.
+func (p *Pool) doubt(c *h2conn.Conn) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.conns[c]
+	if of == nil || p.closed || !of.doubted.CompareAndSwap(false, true) {
+		return
+	}
+	p.running.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), doubtTime)
+		defer cancel()
+		if c.Ping(ctx) != nil {
+			c.Close()
+		}
+		of.doubted.Store(false)
+	})
 }
 
 // CloseIdle ends the connections on which there is no stream at present.

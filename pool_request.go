@@ -37,16 +37,21 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return p.fallBack(req, err)
 	}
+	var last *h2conn.Stream
 	c := h2http.Client{
 		ContinueTimeout: p.ContinueTimeout,
 		TLS:             p.tlsState,
 		Open: func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error) {
 			s, _, err := p.open(ctx, d, r, &want{head: h, end: end})
+			last = s
 			return s, err
 		},
 	}
 	res, err := c.RoundTrip(req)
 	if err != nil {
+		if last != nil && req.Context().Err() != nil {
+			p.doubt(last.Conn())
+		}
 		return p.fallBack(req, err)
 	}
 	return res, nil
