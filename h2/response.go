@@ -2,6 +2,7 @@ package h2
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -16,6 +17,7 @@ import (
 const (
 	smallBuffer = 4 << 10
 	frameBuffer = 16 << 10
+	copyBuffer  = 32 << 10 // of ReadFrom
 )
 
 // response is the http.ResponseWriter of a handler. It has a lock, since what it
@@ -151,19 +153,45 @@ func (w *response) Write(p []byte) (int, error) {
 // WriteString is Write for a string.
 func (w *response) WriteString(s string) (int, error) {
 	w.mu.Lock()
-	if len(w.buf)+len(s) <= smallBuffer {
-		defer w.mu.Unlock()
-		if err := w.mayWrite(len(s)); err != nil {
+	defer w.mu.Unlock()
+	if err := w.mayWrite(len(s)); err != nil {
+		return 0, err
+	}
+	for all := len(s); ; {
+		w.reserve(len(s))
+		n := min(cap(w.buf)-len(w.buf), len(s))
+		w.buf, s = append(w.buf, s[:n]...), s[n:]
+		if s == "" {
+			return all, nil
+		}
+		if err := w.push(nil, false); err != nil {
 			return 0, err
 		}
-		if w.buf == nil {
-			w.buf = bufpool.Get(smallBuffer)[:0]
-		}
-		w.buf = append(w.buf, s...)
-		return len(s), nil
 	}
-	w.mu.Unlock()
-	return w.Write([]byte(s))
+}
+
+// ReadFrom writes what r gives, for [io.Copy]: it would allocate what is
+// borrowed here.
+func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
+	size := copyBuffer
+	if l, ok := r.(*io.LimitedReader); ok && l.N < int64(size) {
+		size = max(int(l.N), 1)
+	}
+	buf := bufpool.Get(size)
+	defer bufpool.Put(buf)
+	for {
+		m, rerr := r.Read(buf)
+		if m > 0 {
+			m, err = w.Write(buf[:m])
+			n += int64(m)
+		}
+		switch {
+		case err != nil || rerr == io.EOF:
+			return n, err
+		case rerr != nil:
+			return n, rerr
+		}
+	}
 }
 
 // mayWrite returns why n bytes can't be written, and counts them if they can.
@@ -202,16 +230,21 @@ func (w *response) complete() bool {
 
 // keep buffers p, for which a frame has room.
 func (w *response) keep(p []byte) {
-	n := len(w.buf) + len(p)
+	w.reserve(len(p))
+	w.buf = append(w.buf, p...)
+}
+
+// reserve makes room in the buffer for n bytes more, as far as a frame goes.
+func (w *response) reserve(n int) {
+	n += len(w.buf)
 	switch {
-	case n > cap(w.buf) && n > smallBuffer:
+	case n > smallBuffer && cap(w.buf) < frameBuffer:
 		buf := append(bufpool.Get(frameBuffer)[:0], w.buf...)
 		bufpool.Put(w.buf)
 		w.buf = buf
 	case w.buf == nil:
 		w.buf = bufpool.Get(smallBuffer)[:0]
 	}
-	w.buf = append(w.buf, p...)
 }
 
 // push sends what is buffered and then p; the head goes in front if it was not

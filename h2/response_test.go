@@ -38,8 +38,8 @@ func TestFramesOfAnswers(t *testing.T) {
 			name: "declared: the last byte ends it",
 			handler: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "40000")
-				io.WriteString(w, big[:100])
-				io.WriteString(w, big[100:40000])
+				w.Write([]byte(big[:100]))
+				w.Write([]byte(big[100:40000]))
 			},
 			want: []string{
 				"HEADERS 1 [:status=200 content-length=40000" + text + "]",
