@@ -163,7 +163,11 @@ func (c *Conn) Output(dst []byte, limit int) []byte {
 // which it was staged, where it can be.
 func (c *Conn) Take(limit int) []byte {
 	if c.connUpdate > 0 || len(c.ctl) > 0 || len(c.out) == 0 || c.sent > 0 || len(c.out) > limit+frameSize {
-		return c.Output(bufpool.Get(limit)[:0], limit)
+		size := limit
+		if !c.canSend() {
+			size = min(limit, headerLen+4+len(c.ctl)+c.Staged())
+		}
+		return c.Output(bufpool.Get(size)[:0], limit)
 	}
 	dst := c.out
 	c.out, c.replies = nil, 0

@@ -2,14 +2,18 @@ package h2conn_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/leakcheck"
+	"github.com/lariat-go/websocket/internal/poll"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
@@ -32,8 +36,30 @@ type pair struct {
 	served         chan error // of the server
 }
 
+// engine is a way in which a server's connection is carried.
+type engine string
+
+const (
+	plain      engine = "plain"
+	overTLS    engine = "TLS"
+	overPolled engine = "TLS in the poller"
+)
+
+// each runs a test over every engine.
+func each(t *testing.T, test func(t *testing.T, e engine)) {
+	for _, e := range []engine{plain, overTLS, overPolled} {
+		t.Run(string(e), func(t *testing.T) { test(t, e) })
+	}
+}
+
 // connect makes a pair over a socket.
-func connect(t *testing.T, server, client *h2conn.Options) *pair {
+func connect(t *testing.T, e engine, server, client *h2conn.Options) *pair {
+	t.Helper()
+	return connectVia(t, e, nil, server, client)
+}
+
+// connectVia is connect with something around the client's socket.
+func connectVia(t *testing.T, e engine, wrap func(net.Conn) net.Conn, server, client *h2conn.Options) *pair {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,7 +74,39 @@ func connect(t *testing.T, server, client *h2conn.Options) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if wrap != nil {
+		a = wrap(a)
+	}
+	if e != plain {
+		a, b = shakeHands(t, a, b)
+	}
+	if server == nil {
+		server = &h2conn.Options{}
+	}
+	if e == overPolled {
+		p, err := poll.New(&poll.Options{})
+		if err != nil {
+			t.Skip("no poller on this system")
+		}
+		t.Cleanup(p.Close)
+		server.Poller = p
+	}
 	return join(t, a, b, server, client)
+}
+
+// shakeHands puts TLS over both ends.
+func shakeHands(t *testing.T, a, b net.Conn) (client, server net.Conn) {
+	t.Helper()
+	hs := httptest.NewUnstartedServer(nil)
+	hs.StartTLS() // it has a certificate
+	defer hs.Close()
+	s := tls.Server(b, &tls.Config{Certificates: hs.TLS.Certificates})
+	c := tls.Client(a, &tls.Config{InsecureSkipVerify: true})
+	shaken := make(chan error, 1)
+	go func() { shaken <- s.Handshake() }()
+	must(t, c.Handshake())
+	must(t, wait(t, shaken))
+	return c, s
 }
 
 func join(t *testing.T, a, b net.Conn, server, client *h2conn.Options) *pair {
@@ -121,6 +179,8 @@ func (p *pair) open() (client, server *h2conn.Stream) {
 	p.t.Cleanup(func() { client.Close(); r.Close() })
 	return client, r.Stream
 }
+
+func putBack(b []byte) { bufpool.Put(b) }
 
 func must(t *testing.T, err error) {
 	t.Helper()

@@ -112,12 +112,7 @@ func (p *polled) overdue() {
 		c.unlock()
 		return
 	}
-	w, mine := c.calling.watch.Watcher, c.reader
-	c.unlock()
-	c.replace(mine)
-	if w != nil {
-		w.Overdue()
-	}
+	c.overdue()
 }
 
 // reads reads what there is and calls the streams that it is for. It reports

@@ -129,9 +129,14 @@ func (c *Conn) turn() bool {
 	}
 	mine, done := c.reader, false
 	defer func() {
-		if !done {
-			c.replace(mine) // a callback has ended this goroutine
+		if done {
+			return
 		}
+		c.mu.Lock() // a callback has ended this goroutine
+		if c.reader == mine {
+			c.replace()
+		}
+		c.unlock()
 	}()
 	c.inTurn = true
 	c.guard()
@@ -197,23 +202,24 @@ func (c *Conn) look() {
 		c.unlock()
 	default:
 		c.guarded = false
-		w, mine := c.calling.watch.Watcher, c.reader
-		c.unlock()
-		c.replace(mine)
-		if w != nil {
-			w.Overdue()
-		}
+		c.overdue()
 	}
 }
 
-// replace has another goroutine read the connection, if the reader is still the
-// one given.
-func (c *Conn) replace(reader uint32) {
-	c.mu.Lock()
-	defer c.unlock()
-	if c.reader != reader {
-		return
+// overdue leaves the callback behind that is running. c.mu is held, and is
+// released.
+func (c *Conn) overdue() {
+	w := c.calling.watch.Watcher
+	c.replace()
+	c.unlock()
+	if w != nil {
+		w.Overdue()
 	}
+}
+
+// replace has another goroutine read the connection, instead of one that is in a
+// callback. c.mu is held, and released while writing.
+func (c *Conn) replace() {
 	c.reader++
 	c.held, c.inTurn, c.calling = false, false, nil
 	if p := c.polled; p != nil {
