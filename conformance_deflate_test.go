@@ -133,6 +133,7 @@ func TestConformanceDeflate(t *testing.T) {
 	} {
 		for _, s := range subjects {
 			t.Run(a.name+", "+s.name, func(t *testing.T) {
+				t.Parallel()
 				x := deflate.New(&deflate.Options{
 					ServerContextTakeover: true, ClientContextTakeover: true, Threshold: -1,
 					ServerMaxWindowBits: a.sbits, ClientMaxWindowBits: a.cbits,
@@ -209,6 +210,7 @@ func TestConformanceDeflateMany(t *testing.T) {
 	o := &websocket.ConnOptions{Extensions: []extension.Extension{x}}
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			p := &deflatePeer{scripter: s.serve(t, o, deflate.Name, deflate.Name)(t), takeover: true, bits: 15, subjectsTakeover: true, subjectsBits: 15}
 			var b []byte
 			var want []wstest.Frame
@@ -240,6 +242,7 @@ func TestConformanceDeflateRefused(t *testing.T) {
 	const params = deflate.Name + "; server_no_context_takeover; client_no_context_takeover"
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			dial := s.serve(t, o, params, params)
 			for _, tc := range []struct {
 				name   string

@@ -1,19 +1,15 @@
 package websocket_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
@@ -28,22 +24,39 @@ import (
 
 // subject is one end under test, and the way in which it echoes.
 type subject struct {
-	name string
-	role protocol.Role
-	echo func(*websocket.Conn) error
+	name    string
+	role    protocol.Role
+	echo    func(*websocket.Conn) error
+	carrier string
 }
 
-var subjects = []subject{
-	{"server, one by one", protocol.RoleServer, echo},
-	{"server, in batches", protocol.RoleServer, echoBatches},
-	{"client, one by one", protocol.RoleClient, echo},
-	{"client, in batches", protocol.RoleClient, echoBatches},
-}
+var subjects = overCarriers(carriers,
+	subject{"server, one by one", protocol.RoleServer, echo, ""},
+	subject{"client, one by one", protocol.RoleClient, echo, ""},
+	subject{"server, in batches", protocol.RoleServer, echoBatches, "h1 h2"},
+	subject{"client, in batches", protocol.RoleClient, echoBatches, "h1 h2"},
+)
 
 // streamers answer with messages in fragments when they are large.
-var streamers = []subject{
-	{"server, as streams", protocol.RoleServer, echoStreams},
-	{"client, as streams", protocol.RoleClient, echoStreams},
+var streamers = overCarriers(carriers,
+	subject{"server, as streams", protocol.RoleServer, echoStreams, "h1 h2"},
+	subject{"client, as streams", protocol.RoleClient, echoStreams, "h1 h2"},
+)
+
+// overCarriers returns each subject once for every carrier, or for those that it
+// names.
+func overCarriers(carriers []string, list ...subject) (all []subject) {
+	for _, carrier := range carriers {
+		for _, s := range list {
+			if s.carrier != "" && !slices.Contains(strings.Fields(s.carrier), carrier) {
+				continue
+			}
+			s.name += ", " + carrier
+			s.carrier = carrier
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // echoStreams is echo with the methods for messages of any size.
@@ -92,14 +105,17 @@ func echoBatches(c *websocket.Conn) error {
 	}
 }
 
-func (s subject) streams() bool { return strings.HasSuffix(s.name, "streams") }
+func (s subject) streams() bool { return strings.Contains(s.name, "streams") }
 
 // eachSubject runs a test with every subject, the streamers included. dial opens
 // a new connection.
 func eachSubject(t *testing.T, o *websocket.ConnOptions, f func(t *testing.T, dial func(t *testing.T) *scripter)) {
 	t.Helper()
 	for _, s := range append(slices.Clone(subjects), streamers...) {
-		t.Run(s.name, func(t *testing.T) { f(t, s.serve(t, o, "", "")) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, s.serve(t, o, "", ""))
+		})
 	}
 }
 
@@ -112,35 +128,16 @@ func (s subject) serve(t *testing.T, o *websocket.ConnOptions, offer, answer str
 		o = &websocket.ConnOptions{}
 	}
 	if s.role == protocol.RoleServer {
-		url := wstest.Server(t, func(c *websocket.Conn) { s.echo(c) }, &websocket.AcceptOptions{ConnOptions: *o})
+		h := serveOver(t, s.carrier, &websocket.AcceptOptions{ConnOptions: *o}, func(c *websocket.Conn) { s.echo(c) })
 		return func(t *testing.T) *scripter {
 			t.Helper()
-			return &scripter{wstest.NewPeer(t, dialRaw(t, strings.TrimPrefix(url, "ws://"), offer), protocol.RoleClient), true, s.streams()}
+			return &scripter{wstest.NewPeer(t, h.raw(t, offer), protocol.RoleClient), true, s.streams()}
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
+	d := newDialer(t, s.carrier, o)
 	return func(t *testing.T) *scripter {
 		t.Helper()
-		done := async(func() error {
-			c, err := websocket.Dial(context.Background(), "ws://"+l.Addr().String(), &websocket.DialOptions{ConnOptions: *o})
-			if err != nil {
-				return err
-			}
-			defer c.CloseNow()
-			s.echo(c)
-			return nil
-		})
-		nc := acceptRaw(t, l, answer)
-		t.Cleanup(func() {
-			nc.Close()
-			if err := <-done; err != nil {
-				t.Errorf("Dial: %v", err)
-			}
-		})
+		nc := d.dial(t, answer, func(c *websocket.Conn) { s.echo(c) })
 		return &scripter{wstest.NewPeer(t, nc, protocol.RoleServer), false, s.streams()}
 	}
 }
@@ -153,68 +150,7 @@ type scripter struct {
 	fragments bool
 }
 
-// bufferedConn is a connection of which some was read already.
-type bufferedConn struct {
-	*net.TCPConn
-	r *bufio.Reader
-}
-
-func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
-
 const rawKey = "dGhlIHNhbXBsZSBub25jZQ=="
-
-// dialRaw does a client's opening handshake by hand.
-func dialRaw(t *testing.T, addr, offer string) net.Conn {
-	t.Helper()
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req := "GET /echo HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + rawKey + "\r\n"
-	if offer != "" {
-		req += "Sec-WebSocket-Extensions: " + offer + "\r\n"
-	}
-	nc.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := io.WriteString(nc, req+"\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	r := bufio.NewReader(nc)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != acceptFor(rawKey) {
-		t.Fatalf("the opening handshake: %v, %+v", err, resp)
-	}
-	if got := resp.Header.Get("Sec-WebSocket-Extensions"); (got != "") != (offer != "") {
-		t.Fatalf("extensions %q were agreed of %q", got, offer)
-	}
-	nc.SetDeadline(time.Time{})
-	return &bufferedConn{nc.(*net.TCPConn), r}
-}
-
-// acceptRaw does a server's.
-func acceptRaw(t *testing.T, l net.Listener, answer string) net.Conn {
-	t.Helper()
-	nc, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc.SetDeadline(time.Now().Add(5 * time.Second))
-	r := bufio.NewReader(nc)
-	req, err := http.ReadRequest(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + acceptFor(req.Header.Get("Sec-WebSocket-Key")) + "\r\n"
-	if answer != "" {
-		resp += "Sec-WebSocket-Extensions: " + answer + "\r\n"
-	}
-	if _, err := io.WriteString(nc, resp+"\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	nc.SetDeadline(time.Time{})
-	return &bufferedConn{nc.(*net.TCPConn), r}
-}
 
 func acceptFor(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))

@@ -58,7 +58,7 @@ func TestFeatureHTTPBeforeUpgrade(t *testing.T) {
 	}
 	c.expectEcho(t, "hello")
 	io.WriteString(c, "GET /plain HTTP/1.1\r\nHost: example.com\r\n\r\n")
-	p := wstest.NewPeer(t, &bufferedConn{nc.(*net.TCPConn), c.r}, protocol.RoleClient)
+	p := wstest.NewPeer(t, &bufferedConn{nc, c.r}, protocol.RoleClient)
 	p.ExpectClose(websocket.StatusProtocolError)
 	p.ExpectEOF()
 }

@@ -200,10 +200,15 @@ func (s *Stream) Reset(code http2.ErrCode) {
 	s.c.Send(func(fr *http2.Framer) error { return fr.WriteRSTStream(s.id, code) })
 }
 
-// Close ends the stream: nothing is sent when both directions have ended, else
-// RST_STREAM with CANCEL.
+// Close ends the stream: nothing is sent when both directions have ended, and
+// END_STREAM when the other end has ended its own, else RST_STREAM with CANCEL.
 func (s *Stream) Close() error {
 	s.c.mu.Lock()
+	if s.inEnd && !s.outEnd && s.err == nil && !s.over {
+		s.c.mu.Unlock()
+		_ = s.CloseWrite()
+		s.c.mu.Lock()
+	}
 	ended := s.inEnd && s.outEnd || s.err != nil || s.over
 	s.over = true
 	s.c.moved.Broadcast()
