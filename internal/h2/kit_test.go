@@ -149,7 +149,7 @@ func (e *end) in(frames ...wire) { e.feed(join(frames...)) }
 func (e *end) feed(p []byte) {
 	for e.err == nil {
 		n, ev, ok, err := e.c.Next(p)
-		if n < 0 || n > len(p) || (n < len(p) && !ok && err == nil) {
+		if n < 0 || n > len(p) || n < len(p) && !ok && err == nil || ok && err != nil {
 			e.t.Fatalf("Next took %d of %d", n, len(p))
 		}
 		p = p[n:]

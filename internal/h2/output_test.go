@@ -274,6 +274,9 @@ func TestDribble(t *testing.T) {
 			t.Fatalf("wrote %d, %v; want %d", got, err, want)
 		}
 	}
+	write(600, 0) // that is no dribble, but a closed window
+	now += 60e6
+	e.c.SetTime(now)
 	e.in(update(3, 500))
 	write(600, 0)
 	write(500, 500)

@@ -50,7 +50,7 @@ func (c *Conn) Next(in []byte) (n int, ev Event, ok bool, err error) {
 			}
 			ok, err = c.begin(&ev)
 		case phaseData:
-			if c.left > 0 && len(p) == 0 {
+			if len(p) == 0 {
 				return n, ev, false, nil
 			}
 			k = min(int(c.left), len(p))

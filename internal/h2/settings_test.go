@@ -39,6 +39,7 @@ func TestSettings(t *testing.T) {
 		{"INITIAL_WINDOW 0", h2.RoleClient, []wire{settings(4, 0)}, "settings"},
 		{"H2-C4 MAX_FRAME_SIZE 0", h2.RoleClient, []wire{settings(5, 0)}, protocol},
 		{"MAX_FRAME_SIZE 16383", h2.RoleServer, []wire{settings(5, 16383)}, protocol},
+		{"MAX_FRAME_SIZE 16384", h2.RoleServer, []wire{settings(5, 16384)}, "settings"},
 		{"MAX_FRAME_SIZE 2^24", h2.RoleServer, []wire{settings(5, 1<<24)}, protocol},
 		{"MAX_FRAME_SIZE 2^24-1", h2.RoleServer, []wire{settings(5, 1<<24-1)}, "settings"},
 		{"HEADER_TABLE_SIZE, MAX_HEADER_LIST_SIZE", h2.RoleServer, []wire{settings(1, 1<<30, 6, 5)}, "settings"},

@@ -178,6 +178,7 @@ func TestFrames(t *testing.T) {
 		{"smaller id", []wire{get(5), get(3)}, "head 5 GET / end, GOAWAY PROTOCOL_ERROR"},
 		{"window by 0", []wire{update(0, 0)}, "GOAWAY PROTOCOL_ERROR"},
 		{"window too far", []wire{update(0, 1<<31-1)}, "GOAWAY FLOW_CONTROL_ERROR"},
+		{"a stream's window as far as may be", []wire{post(1), update(1, 1<<31-1-65535)}, "head 1 POST /, window 1"},
 		{"window as far as may be", []wire{update(0, 1<<31-1-65535), get(1)}, "window, head 1 GET / end"},
 		{"padded DATA", []wire{post(1), {h2.FrameData, 8 | 1, 1, pad(3, []byte("abc"), 3)}}, `head 1 POST /, data 1 "abc" end`},
 		{"nothing but padding", []wire{post(1), {h2.FrameData, 8 | 1, 1, pad(3, nil, 3)}}, `head 1 POST /, data 1 "" end`},
