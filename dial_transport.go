@@ -232,7 +232,7 @@ func (d *dialer) startTLS(ctx context.Context, l *link, addr string, c *tls.Conf
 		err = fmt.Errorf("%w: it answers without TLS, use ws:// or another port if that is right", err)
 	}
 	if err != nil && len(c.NextProtos) == 1 && c.NextProtos[0] == alpnHTTP2 && strings.Contains(err.Error(), "no application protocol") {
-		err = fmt.Errorf("%w: %w", ErrNoHTTP2, err)
+		err = &during{"", fmt.Errorf("%w: %w", ErrNoHTTP2, err)}
 	}
 	l.Conn, l.proto = conn, conn.ConnectionState().NegotiatedProtocol
 	if !stop() && err == nil {

@@ -132,6 +132,7 @@ type poolHost struct {
 type pooled struct {
 	busy    atomic.Bool          // it has streams
 	doubted atomic.Bool          // a PING is under way
+	none    bool                 // it took no stream when it was made, nor since
 	tls     *tls.ConnectionState // nil without TLS
 }
 
@@ -232,6 +233,17 @@ func (p *Pool) doubt(c *h2conn.Conn) {
 		}
 		of.doubted.Store(false)
 	})
+}
+
+// quit gives up a place in the queue for k.
+func (p *Pool) quit(k poolKey, place *place) {
+	if place == nil {
+		return
+	}
+	place.leave()
+	p.mu.Lock()
+	p.tidy(k)
+	p.mu.Unlock()
 }
 
 // CloseIdle ends the connections on which there is no stream at present.

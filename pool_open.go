@@ -41,7 +41,7 @@ type poolDial struct {
 func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.Stream, *link, error) {
 	k := d.key(r)
 	var place *place // in the queue of those who wait for room
-	defer func() { place.leave() }()
+	defer func() { p.quit(k, place) }()
 	for dials := 0; ; {
 		conns, q, err := p.usable(k)
 		if err != nil {
@@ -51,6 +51,9 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 			s, err := p.openOn(ctx, k, conns, w)
 			if s != nil || !again(err) {
 				return s, nil, err
+			}
+			if err != nil {
+				dials = 0 // those there are work
 			}
 		}
 		dial, err := p.join(ctx, d, r, k, w)
@@ -75,6 +78,22 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 			return nil, nil, fmt.Errorf("websocket: %d new HTTP/2 connections to %s in a row took no stream", dials, r.addr())
 		}
 	}
+}
+
+// opened notes that c takes streams.
+func (p *Pool) opened(c *h2conn.Conn) {
+	p.mu.Lock()
+	if of := p.conns[c]; of != nil {
+		of.none = false
+	}
+	p.mu.Unlock()
+}
+
+// takesNone reports whether the server has not taken any stream on c. It would
+// not on another one either. p.mu is held.
+func (p *Pool) takesNone(c *h2conn.Conn) bool {
+	of := p.conns[c]
+	return of != nil && of.none
 }
 
 // again reports whether err leaves room for another connection.
@@ -104,6 +123,7 @@ func (p *Pool) openOn(ctx context.Context, k poolKey, conns []*h2conn.Conn, w *w
 		}
 		s, err := c.Open(ctx, w.head, w.end, false)
 		if err == nil {
+			p.opened(c)
 			return s, nil
 		}
 		switch usable, _ := c.Usable(); {
@@ -130,7 +150,7 @@ func (p *Pool) join(ctx context.Context, d *dialer, r *route, k poolKey, w *want
 	}
 	h := p.host(k)
 	if h.dial == nil {
-		if p.MaxConns >= 0 && len(h.conns) >= max(p.MaxConns, 1) {
+		if p.MaxConns >= 0 && len(h.conns) >= max(p.MaxConns, 1) || slices.ContainsFunc(h.conns, p.takesNone) {
 			return nil, nil
 		}
 		// Whoever asked first may give up: the others still want it.
@@ -200,6 +220,10 @@ func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *p
 	defer h.queue.tell()
 	if c != nil {
 		h.conns = append(h.conns, c)
+		if of := p.conns[c]; of != nil {
+			_, free := c.Usable()
+			of.none = !free
+		}
 	}
 	if dial.link, dial.err = l, err; dial.waiters == 0 || p.closed {
 		dial.drop()

@@ -38,9 +38,6 @@ func (q *queue) join() *place {
 
 // leave gives the place up. The next one tries.
 func (p *place) leave() {
-	if p == nil {
-		return
-	}
 	p.q.mu.Lock()
 	p.q.places = slices.DeleteFunc(p.q.places, func(o *place) bool { return o == p })
 	p.q.waiting.Store(int32(len(p.q.places)))

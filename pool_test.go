@@ -226,11 +226,52 @@ func TestPoolWaits(t *testing.T) {
 		}
 	})
 	bubble(t, "no limit on connections", func(t *testing.T) {
-		s := servers(t, hosts(t, slots(1)), hosts(t, slots(1)), hosts(t, slots(1)))
+		var scripts []func(net.Conn)
+		for range 20 {
+			scripts = append(scripts, hosts(t, slots(1)))
+		}
+		s := servers(t, scripts...)
 		o := pooled(t, s, &websocket.Pool{MaxConns: -1})
-		for range 3 {
-			c, err := websocket.Dial(t.Context(), "ws://h/", o)
-			greeted(t, c, err)
+		var wg sync.WaitGroup
+		for range s.scripts {
+			wg.Go(func() {
+				c, err := websocket.Dial(t.Context(), "ws://h/", o)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				greeted(t, c, nil)
+			})
+		}
+		wg.Wait()
+		if s.count() != 20 {
+			t.Errorf("%d connections", s.count())
+		}
+	})
+	bubble(t, "a server that takes none", func(t *testing.T) {
+		s := servers(t, func(nc net.Conn) {
+			p := newH2Peer(t, nc, slots(0), extended)
+			p.frame()
+		}, func(nc net.Conn) {
+			p := newH2Peer(t, nc, slots(0), extended)
+			time.Sleep(5 * time.Second)
+			p.settings(slots(1))
+			r := p.request()
+			p.respond(r.stream, false, "200")
+			p.data(r.stream, false, greeting)
+			p.drain()
+		})
+		o := pooled(t, s, &websocket.Pool{MaxConns: -1})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if _, err := websocket.Dial(ctx, "ws://h/", o); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		cancel()
+		o.Pool.CloseIdle()
+		c, err := websocket.Dial(t.Context(), "ws://h/", o)
+		greeted(t, c, err)
+		if s.count() != 2 {
+			t.Errorf("%d connections", s.count())
 		}
 	})
 }

@@ -122,6 +122,7 @@ func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchang
 		go x.send(c.ContinueTimeout)
 	} else {
 		x.sent = true
+		x.hooks.wrote(nil)
 	}
 	h, end, err := x.await()
 	if err != nil {
