@@ -133,7 +133,7 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 		defer h.poll.Give()
 	}
 	if preface {
-		nc = prefaced(nc)
+		o.Early = []byte(clientPreface)
 	}
 	c.c = h2conn.New(nc, &o)
 	if why := inadequate(c.tls, srv.HTTP2 != nil && srv.HTTP2.PermitProhibitedCipherSuites); why != "" {

@@ -51,6 +51,10 @@ type Options struct {
 	// means no pings, and 15 s.
 	PingInterval, PingTimeout time.Duration
 
+	// Early is what came from the peer already, such as the preface by which a
+	// server has told HTTP/2.
+	Early []byte
+
 	// Poller, if not nil, carries the connection if that is TLS over TCP: then no
 	// goroutine waits for the peer, but that of Serve.
 	Poller *poll.Poller
@@ -108,6 +112,8 @@ type Conn struct {
 	inReceive        bool        // the one who reads is about to call
 	inTurn           bool        // it does
 
+	woken int // goroutines that the last bytes from the peer have woken
+
 	pings   map[uint64]chan struct{}
 	pingSeq uint64
 	heard   time.Time // when something came last
@@ -149,6 +155,12 @@ func (c *Conn) Serve() error {
 	c.mu.Lock()
 	c.heard = c.start
 	c.startTimers()
+	if early := c.o.Early; len(early) > 0 {
+		c.o.Early = nil
+		c.unlock()
+		c.receive(early)
+		c.mu.Lock()
+	}
 	if !c.adopt() {
 		go c.read()
 	}
@@ -199,7 +211,7 @@ func (c *Conn) receive(in []byte) {
 		return
 	}
 	c.m.SetTime(int64(now.Sub(c.start)))
-	c.inReceive = true
+	c.inReceive, c.woken = true, 0
 	for {
 		n, ev, ok, err := c.m.Next(in)
 		in = in[n:]
@@ -279,6 +291,7 @@ func (c *Conn) begin(ev *h2.Event) {
 	s := c.newStream(ev.Stream)
 	s.inEnd = ev.End
 	head, end := ev.Head, ev.End
+	c.woken++
 	c.mu.Unlock()
 	c.tellActive()
 	c.o.Request(s, head, end)

@@ -1,6 +1,7 @@
 package h2conn
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
@@ -28,6 +29,9 @@ func (c *Conn) flush(wait bool) {
 		return
 	}
 	c.flushing = true
+	if !c.waitForOthers() {
+		return
+	}
 	if c.polled != nil {
 		c.polled.flush()
 		return
@@ -53,6 +57,24 @@ func (c *Conn) flush(wait bool) {
 			return
 		}
 	}
+}
+
+// waitForOthers lets those run first whom the last bytes from the peer have woken:
+// what they have to say leaves with the rest. c.flushing was set by the caller,
+// and is given back when the result is false. c.mu is held, and released for a
+// moment.
+func (c *Conn) waitForOthers() bool {
+	if c.woken <= 1 || c.inReceive || c.inTurn {
+		return true
+	}
+	c.woken = 0
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	if !c.over && c.m.HasOutput() {
+		return true
+	}
+	return c.more(nil)
 }
 
 // unstage writes what is staged so that there is room for more, also in the

@@ -31,6 +31,7 @@ type Stream struct {
 	onGone   func() // see OnGone
 	onDrain  func() // see OnDrain
 
+	bulk       bool // much came at once lately
 	inEnd      bool // the peer's direction has ended
 	outEnd     bool // ours has, or it will with what is queued
 	queued     bool // memory of a Write is in the machine's queue

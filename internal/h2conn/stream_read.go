@@ -28,14 +28,17 @@ func (s *Stream) deliver(p []byte, end bool) {
 	if len(p) > 0 {
 		if s.in == nil {
 			n := len(p)
-			if n >= largePiece {
+			if n >= largePiece || s.bulk {
 				n = h2.DefaultStreamWindow // more will follow
 			}
 			s.in = bufpool.Get(n)[:0]
 		}
 		s.in = append(bufpool.Grow(s.in, len(p)), p...)
 	}
-	s.read.tell()
+	if s.read.waiting {
+		s.c.woken++
+		s.read.tell()
+	}
 	s.notify(Readable)
 	if end {
 		s.inputEnded()
@@ -172,8 +175,11 @@ func (s *Stream) ReadBorrow(uint8) ([]byte, error) {
 
 // take returns all that came, which there is. c.mu is held.
 func (s *Stream) take() []byte {
-	b := s.in[:copy(s.in, s.in[s.off:])]
-	s.in, s.off = nil, 0
+	b := s.in
+	if s.off > 0 {
+		b = b[:copy(b, b[s.off:])]
+	}
+	s.in, s.off, s.bulk = nil, 0, len(b) >= largePiece
 	s.consumed(len(b))
 	return b
 }
