@@ -143,6 +143,14 @@ func (s *Stream) ResetWith() http2.ErrCode {
 	return se.Code
 }
 
+// Err returns how the stream was reset, or why its connection ended; nil if that
+// has not happened.
+func (s *Stream) Err() error {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.err
+}
+
 // Write sends p in DATA frames, as the windows allow.
 func (s *Stream) Write(p []byte) (int, error) { return s.send(p, false) }
 
