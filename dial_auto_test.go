@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -272,4 +273,30 @@ func TestDialHTTP2TLS(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// S2.10: a server of net/http, which speaks HTTP/2 and does not allow extended
+// CONNECT.
+func TestDialAutoNetHTTP(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(greetHandler))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	pool := new(websocket.Pool)
+	defer pool.Close()
+	o := &websocket.DialOptions{
+		HTTP: websocket.HTTPAuto, Pool: pool, TLSConfig: srv.Client().Transport.(*http.Transport).TLSClientConfig,
+		ConnOptions: websocket.ConnOptions{Subprotocols: []string{"b"}},
+	}
+	for range 2 {
+		c, err := websocket.Dial(within(t), srv.URL, o)
+		if err != nil || c.HTTPVersion() != 1 {
+			t.Fatalf("error %v", err)
+		}
+		mustGreet(t, c, nil)
+	}
+	o.HTTP = websocket.HTTP2
+	if _, err := websocket.Dial(within(t), srv.URL, o); !errors.Is(err, handshake.ErrExtendedConnectDisabled) {
+		t.Errorf("error %v", err)
+	}
 }
