@@ -48,6 +48,7 @@ func ConfigureServer(srv *http.Server, o *Options) error {
 		return err
 	}
 	h.all = newConns()
+	h.all.many = true
 	next := maps.Clone(srv.TLSNextProto) // it may be shared with other servers
 	if next == nil {
 		next = make(map[string]func(*http.Server, *tls.Conn, http.Handler))

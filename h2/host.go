@@ -17,7 +17,6 @@ type host struct {
 	all   *conns
 	names names
 	date  clock
-	poll  poll.Shared
 }
 
 // newHost returns a host without connections.
@@ -35,6 +34,8 @@ type conns struct {
 	all      map[*h2conn.Conn]struct{}
 	draining bool
 	crew     crew
+	many     bool        // there may be many: a poller is worth it
+	poll     poll.Shared // reads those over TLS
 }
 
 func newConns() *conns { return &conns{all: make(map[*h2conn.Conn]struct{})} }

@@ -118,6 +118,10 @@ func (h serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// clientPreface is what a client's connection begins with (RFC 9113, section
+// 3.4).
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
 // serve carries a connection to its end. With preface, the client's connection
 // preface was read (RFC 9113, section 3.4).
 func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler http.Handler, preface bool) error {
@@ -129,8 +133,10 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 	o := h.o.conn(srv)
 	o.Request = c.request
 	o.Active = c.active
-	if o.Poller = h.poll.Take(); o.Poller != nil {
-		defer h.poll.Give()
+	if _, ok := nc.(*tls.Conn); ok && h.all.many {
+		if o.Poller = h.all.poll.Take(); o.Poller != nil {
+			defer h.all.poll.Give()
+		}
 	}
 	if preface {
 		o.Early = []byte(clientPreface)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -194,4 +195,62 @@ func TestBadPath(t *testing.T) {
 	c := h.raw(t)
 	c.request(1, true, "GET", "/%zz")
 	c.want("HEADERS 1 [:status=400 content-length=12 content-type=text/plain; charset=utf-8 x-content-type-options=nosniff]", "DATA 1 end Bad Request\n")
+}
+
+// What was written before HijackStream goes in front, and the head without being
+// asked for.
+func TestHijackStreamAfterWrite(t *testing.T) {
+	streams := make(chan websocket.Stream, 1)
+	h := start(t, setup{transport: "h2c"}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/written" {
+			io.WriteString(w, "first ")
+		}
+		if r.URL.Path == "/reading" {
+			go func() {
+				s, err := w.(hijacker).HijackStream()
+				if err != nil {
+					t.Error(err)
+				}
+				streams <- s
+			}()
+			if _, err := r.Body.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("Read: %v", err)
+			}
+			return
+		}
+		s, err := w.(hijacker).HijackStream()
+		if err != nil {
+			t.Error(err)
+		}
+		streams <- s
+	})
+	c := h.raw(t)
+	c.connect(1, "/")
+	c.want("HEADERS 1 [:status=200]")
+	c.must(wait(t, streams).Close())
+	c.want("RST_STREAM 1 CANCEL")
+	c.connect(3, "/written")
+	c.want("HEADERS 3 [:status=200 content-type=text/plain; charset=utf-8]", "DATA 3 first ")
+	c.must(wait(t, streams).Close())
+	c.want("RST_STREAM 3 CANCEL")
+	c.connect(5, "/reading")
+	c.want("HEADERS 5 [:status=200]")
+	s := wait(t, streams)
+	s.SetReadDeadline(time.Unix(1, 0)) // the handler must not have read
+	c.must(s.Close())
+	c.want("RST_STREAM 5 CANCEL")
+}
+
+// The name of the server, and what is expected of it.
+func TestFieldsOfRequests(t *testing.T) {
+	h := start(t, setup{transport: "h2c"}, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Host, " ", r.Header["Expect"], " ", r.Header["Host"], " ", r.Header["Cookie"])
+	})
+	c := h.raw(t)
+	c.headers(1, true, ":method", "GET", ":scheme", "https", ":path", "/", "host", "by-field.test", "expect", "miracles", "cookie", "a=1", "cookie", "b=2")
+	c.next()
+	c.want("DATA 1 end by-field.test [miracles] [] [a=1; b=2]")
+	c.request(3, true, "GET", "/", "host", "server.test")
+	c.next()
+	c.want("DATA 3 end server.test [] [] []")
 }
