@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/deflate"
@@ -40,7 +37,7 @@ http {
 		'' close;
 	}
 	server {
-		listen unix:%[1]s/socket ssl;
+		listen unix:%[1]s/socket ssl http2;
 		ssl_certificate %[1]s/cert.pem;
 		ssl_certificate_key %[1]s/key.pem;
 		location / {
@@ -62,7 +59,7 @@ type nginx struct {
 
 func startNginx(t *testing.T, backend *server) *nginx {
 	t.Helper()
-	program := needNginx(t)
+	program := needDaemon(t, "nginx")
 	// Not t.TempDir, whose paths may be too long for a socket.
 	dir, err := os.MkdirTemp("", "nginx")
 	if err != nil {
@@ -73,47 +70,20 @@ func startNginx(t *testing.T, backend *server) *nginx {
 	n := &nginx{socket: filepath.Join(dir, "socket"), roots: x509.NewCertPool()}
 	cert := testCertificate(t)
 	n.roots.AddCert(cert.Leaf)
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{
-		"nginx.conf": fmt.Appendf(nil, nginxConfig, dir, backend.Listener.Addr()),
-		"cert.pem":   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}),
-		"key.pem":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+	certificate, key := asPEM(t, cert)
+	for name, text := range map[string]string{
+		"nginx.conf": fmt.Sprintf(nginxConfig, dir, backend.Listener.Addr()),
+		"cert.pem":   certificate,
+		"key.pem":    key,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := start(t, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(patience); ; {
-		if c, err := net.Dial("unix", n.socket); err == nil {
-			_ = c.Close()
-			return n
-		}
-		select {
-		case <-tick.C:
-		case <-p.ended:
-			t.Fatalf("nginx ended: %.2000s", p.log.String())
-		case <-deadline:
-			t.Fatalf("nginx does not listen: %.2000s", p.log.String())
-		}
-	}
-}
-
-// needNginx looks for nginx where Debian puts it as well; that is not in the
-// PATH of every user.
-func needNginx(t *testing.T) string {
-	t.Helper()
-	const debian = "/usr/sbin/nginx"
-	if _, err := os.Stat(debian); err == nil {
-		peers(t)
-		return debian
-	}
-	return needProgram(t, "nginx")
+	p.endBySignal()
+	p.awaitListener("unix", n.socket)
+	return n
 }
 
 // testCertificate is the one that httptest uses.
@@ -147,41 +117,10 @@ func TestNginx(t *testing.T) {
 	}}, nil)
 	n := startNginx(t, s)
 
-	t.Run("messages", func(t *testing.T) { testThrough(t, n, s) })
-	t.Run("server closes", func(t *testing.T) {
-		c, err := n.dial(t, "closes", http.Header{"Origin": {"https://example.com"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), websocket.MessageText, []byte("close 4001 from behind")); err != nil {
-			t.Fatal(err)
-		}
-		_, _, err = c.Read(t.Context())
-		end, ok := errors.AsType[*websocket.CloseError](err)
-		if !ok || describe(end.Received) != "4001 from behind" || !end.RemoteFirst {
-			t.Errorf("the end is %v", err)
-		}
-		s.wantEnding(t, "closes", 4001)
-	})
-	t.Run("cut", func(t *testing.T) {
-		c, err := n.dial(t, "cut", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), websocket.MessageText, []byte("terminate")); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err = c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusAbnormalClosure {
-			t.Errorf("the end is %v", err)
-		}
-	})
-	t.Run("wrong Origin", func(t *testing.T) {
-		_, err := n.dial(t, "origin", http.Header{"Origin": {"https://elsewhere.example"}})
-		refusal, ok := errors.AsType[*websocket.HandshakeError](err)
-		if !ok || refusal.Status != http.StatusForbidden {
-			t.Errorf("wrong Origin: %v", err)
-		}
-	})
+	t.Run("messages", func(t *testing.T) { testThrough(t, n.dial, s) })
+	t.Run("server closes", func(t *testing.T) { testServerCloses(t, n.dial, s, "https://example.com") })
+	t.Run("cut", func(t *testing.T) { testCut(t, n.dial) })
+	t.Run("wrong Origin", func(t *testing.T) { testWrongOrigin(t, n.dial) })
 	t.Run("server gone", func(t *testing.T) {
 		s.Close()
 		_, err := n.dial(t, "gone", nil)
@@ -192,8 +131,48 @@ func TestNginx(t *testing.T) {
 	})
 }
 
-func testThrough(t *testing.T, n *nginx, s *server) {
-	c, err := n.dial(t, "messages", nil)
+// dialFunc opens a socket through a proxy. The check is in the URL's query.
+type dialFunc func(t *testing.T, check string, h http.Header) (*websocket.Conn, error)
+
+func testServerCloses(t *testing.T, dial dialFunc, s *server, origin string) {
+	c, err := dial(t, "closes", http.Header{"Origin": {origin}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("close 4001 from behind")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = c.Read(t.Context())
+	end, ok := errors.AsType[*websocket.CloseError](err)
+	if !ok || describe(end.Received) != "4001 from behind" || !end.RemoteFirst {
+		t.Errorf("the end is %v", err)
+	}
+	s.wantEnding(t, "closes", 4001)
+}
+
+func testCut(t *testing.T, dial dialFunc) {
+	c, err := dial(t, "cut", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("terminate")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusAbnormalClosure {
+		t.Errorf("the end is %v", err)
+	}
+}
+
+func testWrongOrigin(t *testing.T, dial dialFunc) {
+	_, err := dial(t, "origin", http.Header{"Origin": {"https://elsewhere.example"}})
+	refusal, ok := errors.AsType[*websocket.HandshakeError](err)
+	if !ok || refusal.Status != http.StatusForbidden {
+		t.Errorf("wrong Origin: %v", err)
+	}
+}
+
+func testThrough(t *testing.T, dial dialFunc, s *server) *websocket.Conn {
+	c, err := dial(t, "messages", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,4 +199,5 @@ func testThrough(t *testing.T, n *nginx, s *server) {
 		t.Errorf("Close: %v", err)
 	}
 	s.wantEnding(t, "messages", 4000)
+	return c
 }

@@ -78,7 +78,7 @@ func prepareServer(t *testing.T, handled bool, o websocket.AcceptOptions, pages 
 }
 
 func isWebSocket(r *http.Request) bool {
-	return r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || r.Method == http.MethodConnect
 }
 
 // address is the server's URL for WebSockets.
