@@ -39,6 +39,7 @@ type backend struct {
 // ending is how a connection went.
 type ending struct {
 	remote, path string
+	version      string // of HTTP
 	code         websocket.StatusCode
 	err          error
 }
@@ -79,8 +80,9 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := &answer{ResponseWriter: w}
 	b.sessions.ServeHTTP(a, r)
-	if a.status != 0 {
-		b.log.Warn("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", a.status, "error", strings.TrimSpace(a.text))
+	// Over HTTP/2 a session is answered 200.
+	if a.status != 0 && a.status != http.StatusOK {
+		b.log.Warn("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "http", versionName(r.ProtoMajor), "status", a.status, "error", strings.TrimSpace(a.text))
 	}
 }
 
@@ -106,7 +108,10 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // upgrade finds the handler of a path.
 func (b *backend) upgrade(_ http.ResponseWriter, r *http.Request) (server.Handler, *server.Options) {
-	c := &connection{b: b, remote: r.RemoteAddr, path: r.URL.Path, begun: time.Now()}
+	c := &connection{
+		b: b, remote: r.RemoteAddr, path: r.URL.Path, version: versionName(r.ProtoMajor),
+		hello: r.URL.Query().Has("hello"), begun: time.Now(),
+	}
 	o := &server.Options{AcceptOptions: b.accept, IdleTimeout: -1}
 	o.Backlog.Hard = -1 // who does not take answers is asked nothing more, see echo
 	switch {
@@ -142,6 +147,9 @@ func (b *backend) stop(grace time.Duration) {
 	}
 }
 
+// pageVersion stands in the page for the version of HTTP that it came over.
+var pageVersion = []byte("HTTP/?")
+
 // servePage sends the page.
 func (b *backend) servePage(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
@@ -150,7 +158,7 @@ func (b *backend) servePage(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(page))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(bytes.Replace(page, pageVersion, []byte(versionName(r.ProtoMajor)), 1)))
 }
 
 // pagePolicy allows the page its own style and script, by their hashes, and

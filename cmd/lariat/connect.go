@@ -46,7 +46,9 @@ With --expect or --count the connection stays open after the end of input until
 they are met, the peer closes, or the time of --timeout or --linger is over.
 
 Text messages are printed as lines. Binary ones are printed as they are, or in
-hex with --hex and on a terminal.`,
+hex with --hex and on a terminal.
+
+` + httpText,
 		Example: `  # by hand
   lariat connect ws://localhost:8080/
 
@@ -58,6 +60,9 @@ hex with --hex and on a terminal.`,
 
   # the first three messages of a feed
   lariat connect --count 3 'ws://localhost:8080/ticks?every=100ms' < /dev/null
+
+  # over HTTP/2, with its frames shown
+  echo hello | lariat connect --http 2 -v ws://localhost:8080/
 
   # bytes in hex, frames shown
   echo '00 ff 10' | lariat connect --hex -v ws://localhost:8080/`,
@@ -130,8 +135,8 @@ func (a *app) connect(ctx context.Context, target string, f *connectFlags) error
 		}
 		defer restore()
 		s.lines, s.pretty = editor, true
-		s.greet(u.Redacted())
 	}
+	s.greet(u.Redacted())
 	return s.run()
 }
 
@@ -153,8 +158,16 @@ func (s *session) check() error {
 	return nil
 }
 
+// greet says what the connection is, to those who watch.
 func (s *session) greet(url string) {
-	s.note("%s", s.errPaint(dim, fmt.Sprintf("connected to %s; /help lists what can be typed, Ctrl-D closes", url)))
+	text := fmt.Sprintf("connected to %s over %s", url, versionName(s.HTTPVersion()))
+	switch {
+	case s.pretty:
+		text += "; /help lists what can be typed, Ctrl-D closes"
+	case s.json || !s.flags.verbose:
+		return
+	}
+	s.note("%s", s.errPaint(dim, text))
 }
 
 // run sends what is typed and prints what comes, until the connection ends.

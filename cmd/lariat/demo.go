@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,11 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "What the library does, shown on real sockets",
 		Long: `demo starts a server on a free port of this machine and shows with real clients
 what the library does. Each step checks what happened; the exit code is 0 only
-when all of it did.`,
+when all of it did.
+
+The numbers of the last step, HTTP/2, are those of the client's TCP sockets, below
+TLS and with all handshakes: the bytes of both directions, and how often it read
+or wrote, each of which is a system call or more.`,
 		Example: `  lariat demo
 
   # leave the server running, with its page for browsers
@@ -45,6 +50,11 @@ type demo struct {
 	at      address
 	addr    string      // host:port of the server
 	endings chan ending // what the server says of each connection
+
+	// A second server, with TLS.
+	secure     *backend
+	secureAddr string
+	trusted    *tls.Config
 }
 
 // step is one thing that is shown. It returns what was seen, or an error when
@@ -64,6 +74,7 @@ func demoSteps() []step {
 		{"bad client", (*demo).badClient},
 		{"closing handshake", (*demo).closing},
 		{"idle", (*demo).idle},
+		{"HTTP/2", (*demo).http2},
 	}
 }
 
@@ -72,7 +83,7 @@ func (a *app) demo(ctx context.Context, open bool) error {
 	if err != nil {
 		return err
 	}
-	defer d.backend.stop(5 * time.Second)
+	defer d.stop()
 	d.line("%s %s", d.paint(bold, "A server listens on"), d.paint(bold, d.at.url))
 	d.line("")
 	start := time.Now()
@@ -116,8 +127,31 @@ func startDemo(ctx context.Context, p *printer) (*demo, error) {
 		default: // only --open outlives the steps
 		}
 	}
-	d.at, err = d.backend.start(l, &serveFlags{})
-	return d, err
+	if d.at, err = d.backend.start(l, &serveFlags{}); err != nil {
+		return d, err
+	}
+	return d, d.startSecure(ctx)
+}
+
+// startSecure starts the server with TLS.
+func (d *demo) startSecure(ctx context.Context) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fail(exitConnect, "", "cannot listen on this machine: %w", err)
+	}
+	d.secure, d.secureAddr = newBackend(ctx, websocket.AcceptOptions{}, slog.New(slog.DiscardHandler)), l.Addr().String()
+	at, err := d.secure.start(l, &serveFlags{tls: true})
+	if err != nil {
+		return err
+	}
+	d.trusted, err = clientTLS(false, at.fingerprint, "", "", "")
+	return err
+}
+
+// stop ends both servers.
+func (d *demo) stop() {
+	d.secure.stop(5 * time.Second)
+	d.backend.stop(5 * time.Second)
 }
 
 // step runs one step and shows how it went.

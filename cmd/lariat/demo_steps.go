@@ -70,10 +70,10 @@ func (d *demo) compression(ctx context.Context) (string, error) {
 // wireBytes echoes 200 messages and returns the bytes that went over the
 // socket, both ways.
 func (d *demo) wireBytes(ctx context.Context, exts []extension.Extension) (int64, error) {
-	var wire atomic.Int64
+	var wire traffic
 	o := &websocket.DialOptions{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		return &countingConn{Conn: c, n: &wire}, err
+		return &countingConn{Conn: c, t: &wire}, err
 	}}
 	o.Extensions = exts
 	c, err := d.dialPath(ctx, "/echo", o)
@@ -94,24 +94,29 @@ func (d *demo) wireBytes(ctx context.Context, exts []extension.Extension) (int64
 	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
 		return 0, err
 	}
-	return wire.Load(), nil
+	return wire.bytes.Load(), nil
 }
 
-// countingConn counts the bytes of a socket, both ways.
+// traffic is what went over a client's sockets, both ways.
+type traffic struct{ conns, bytes, calls atomic.Int64 }
+
+// countingConn counts the bytes of a socket, and the reads and writes.
 type countingConn struct {
 	net.Conn
-	n *atomic.Int64
+	t *traffic
 }
 
 func (c *countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.n.Add(int64(n))
+	c.t.bytes.Add(int64(n))
+	c.t.calls.Add(1)
 	return n, err
 }
 
 func (c *countingConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.n.Add(int64(n))
+	c.t.bytes.Add(int64(n))
+	c.t.calls.Add(1)
 	return n, err
 }
 

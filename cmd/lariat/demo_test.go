@@ -30,7 +30,7 @@ func TestDemoStepsCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.backend.stop(demoTimeout)
+	defer d.stop()
 	d.backend.accept.Extensions = nil
 	if _, err := d.compression(t.Context()); err == nil || !strings.Contains(err.Error(), "extensions were agreed") {
 		t.Errorf("compression without an extension: %v", err)
@@ -42,7 +42,7 @@ func TestDemoStepsCheck(t *testing.T) {
 	if _, err := d.fragments(t.Context()); err == nil {
 		t.Error("fragments that the server refused")
 	}
-	d.addr = "127.0.0.1:1"
+	d.addr, d.secureAddr = "127.0.0.1:1", "127.0.0.1:1"
 	for _, s := range demoSteps() {
 		if _, err := s.run(d, t.Context()); err == nil {
 			t.Errorf("%s, without a server", s.name)

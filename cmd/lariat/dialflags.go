@@ -31,15 +31,18 @@ type dialFlags struct {
 	follow       bool
 	maxMessage   size
 	timeout      time.Duration
+	http         httpFlag
 	verbose      bool
 }
 
 func (f *dialFlags) register(c *cobra.Command) {
 	f.maxMessage = 16 << 20
+	f.http = httpFlag(websocket.HTTP1)
 	fl := c.Flags()
 	fl.StringArrayVarP(&f.headers, "header", "H", nil, "send this `\"NAME: VALUE\"` with the opening handshake; can be repeated")
 	fl.StringArrayVar(&f.subprotocols, "subprotocol", nil, "offer this `NAME`; can be repeated, in order of preference")
 	fl.BoolVar(&f.deflate, "deflate", false, "offer compression (permessage-deflate)")
+	f.http.register(c, "go over this `VERSION` of HTTP: 1, 2, or auto for 2 where a wss server takes it")
 	fl.StringVar(&f.proxy, "proxy", "", "go through this proxy `URL`: http, https, socks5 or socks5h; direct for none")
 	fl.StringVar(&f.unix, "unix", "", "connect to the unix socket `PATH` instead of the URL's host")
 	fl.BoolVarP(&f.insecure, "insecure", "k", false, "do not check the server's certificate")
@@ -51,7 +54,7 @@ func (f *dialFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.follow, "follow", false, "follow redirects, 5 at most")
 	fl.Var(&f.maxMessage, "max-message", "largest message accepted, in `BYTES`, or with KiB, MiB")
 	fl.DurationVar(&f.timeout, "timeout", 0, "give up after this `TIME` in all, with exit code 8; 0 for never")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the opening handshake and the frames as they pass, on standard error")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the opening handshake and the frames as they pass, those of HTTP/2 too, on standard error")
 	for _, name := range []string{"cacert", "cert", "key"} {
 		_ = c.MarkFlagFilename(name, "pem", "crt", "key")
 	}
@@ -63,6 +66,7 @@ func (f *dialFlags) options(p *printer) (*websocket.DialOptions, error) {
 		ConnOptions: websocket.ConnOptions{Subprotocols: f.subprotocols, MaxMessageSize: int64(f.maxMessage)},
 		Header:      make(http.Header),
 		Unix:        f.unix,
+		HTTP:        websocket.HTTPVersion(f.http),
 	}
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
@@ -140,9 +144,13 @@ func (f *dialFlags) bound(ctx context.Context) (context.Context, context.CancelF
 func (p *printer) dial(ctx context.Context, u *url.URL, o *websocket.DialOptions) (*websocket.Conn, error) {
 	c, err := websocket.Dial(ctx, u.String(), o)
 	if err != nil {
-		return nil, dialFailure(ctx, u.Redacted(), err)
+		f := dialFailure(ctx, u.Redacted(), err)
+		if f.hint == "" {
+			f.hint = versionHint(o.HTTP, err)
+		}
+		return nil, f
 	}
-	e := &openEvent{URL: u.Redacted(), Subprotocol: c.Subprotocol()}
+	e := &openEvent{URL: u.Redacted(), HTTP: versionName(c.HTTPVersion()), Subprotocol: c.Subprotocol()}
 	if a := c.RemoteAddr(); a != nil {
 		e.Remote = a.String()
 	}
@@ -152,9 +160,11 @@ func (p *printer) dial(ctx context.Context, u *url.URL, o *websocket.DialOptions
 	return c, p.event("open", e)
 }
 
-// trace shows the opening handshake and the frames: > is sent, < is received.
+// trace shows the opening handshake, the frames, and those of an HTTP/2 connection
+// below: > is sent, < is received.
 func (p *printer) trace() *websocket.Trace {
 	return &websocket.Trace{
+		HTTP2: p.traceHTTP2,
 		Request: func(method, target string, header http.Header) {
 			if p.json {
 				_ = p.event("request", &requestEvent{Method: method, Target: target, Header: hideSecrets(header)})

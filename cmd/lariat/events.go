@@ -26,22 +26,23 @@ func (h *head) stamp(name string, t time.Time) {
 
 type listeningEvent struct {
 	head
-	URL         string `json:"url" doc:"address for clients, ws or wss"`
-	Page        string `json:"page" doc:"address for browsers, http or https"`
-	Unix        string `json:"unix,omitempty" doc:"path of the unix socket"`
-	Fingerprint string `json:"fingerprint,omitempty" doc:"SHA-256 of the certificate, with --tls"`
+	URL         string   `json:"url" doc:"address for clients, ws or wss"`
+	Page        string   `json:"page" doc:"address for browsers, http or https"`
+	Unix        string   `json:"unix,omitempty" doc:"path of the unix socket"`
+	HTTP        []string `json:"http" doc:"versions of HTTP that are spoken: HTTP/1.1, HTTP/2"`
+	Fingerprint string   `json:"fingerprint,omitempty" doc:"SHA-256 of the certificate, with --tls"`
 }
 
 type requestEvent struct {
 	head
-	Method string              `json:"method" doc:"GET"`
+	Method string              `json:"method" doc:"GET, or CONNECT over HTTP/2"`
 	Target string              `json:"target" doc:"path and query"`
 	Header map[string][]string `json:"header" doc:"fields of the request; credentials are hidden"`
 }
 
 type responseEvent struct {
 	head
-	Status int                 `json:"status" doc:"101 when accepted"`
+	Status int                 `json:"status" doc:"101 when accepted, 200 over HTTP/2"`
 	Header map[string][]string `json:"header" doc:"fields of the response; cookies are hidden"`
 }
 
@@ -49,6 +50,7 @@ type openEvent struct {
 	head
 	URL         string   `json:"url" doc:"what was connected to"`
 	Remote      string   `json:"remote" doc:"address of the peer"`
+	HTTP        string   `json:"http" doc:"HTTP/1.1 or HTTP/2"`
 	Subprotocol string   `json:"subprotocol,omitempty" doc:"agreed subprotocol"`
 	Extensions  []string `json:"extensions,omitempty" doc:"agreed extensions with parameters"`
 }
@@ -75,6 +77,19 @@ type frameEvent struct {
 	Mask      string `json:"mask,omitempty" doc:"decode: the masking-key, hex"`
 	Size      int64  `json:"size" doc:"bytes of payload"`
 	Payload   []byte `json:"payload,omitempty" doc:"decode: the payload unmasked, base64"`
+}
+
+type http2Event struct {
+	head
+	Direction  string           `json:"direction" doc:"in or out"`
+	Type       string           `json:"type" doc:"SETTINGS, HEADERS, DATA, RST_STREAM, WINDOW_UPDATE, PING, GOAWAY, ..."`
+	Stream     int64            `json:"stream" doc:"number of the stream, 0 for the connection"`
+	Flags      []string         `json:"flags,omitempty" doc:"of END_STREAM, END_HEADERS, ACK, PADDED, PRIORITY"`
+	Size       int64            `json:"size" doc:"bytes of payload"`
+	Settings   map[string]int64 `json:"settings,omitempty" doc:"SETTINGS: values by name"`
+	Code       string           `json:"code,omitempty" doc:"RST_STREAM, GOAWAY: error code, such as CANCEL"`
+	Increment  int64            `json:"increment,omitempty" doc:"WINDOW_UPDATE: bytes that may be sent in addition"`
+	LastStream *int64           `json:"last_stream,omitempty" doc:"GOAWAY: last stream that was looked at"`
 }
 
 type pongEvent struct {
@@ -143,6 +158,7 @@ type connectionEvent struct {
 	Level       string `json:"level" doc:"INFO, or WARN when the connection did not end well"`
 	Remote      string `json:"remote" doc:"address of the peer"`
 	Path        string `json:"path" doc:"path of the request"`
+	HTTP        string `json:"http" doc:"HTTP/1.1 or HTTP/2"`
 	Subprotocol string `json:"subprotocol" doc:"agreed subprotocol, or empty"`
 	Duration    string `json:"duration" doc:"how long it was open, such as 1.5s"`
 	InMessages  int64  `json:"in_messages" doc:"messages received"`
@@ -159,6 +175,7 @@ type refusedEvent struct {
 	Level  string `json:"level" doc:"WARN"`
 	Remote string `json:"remote" doc:"address of the peer"`
 	Path   string `json:"path" doc:"path of the request"`
+	HTTP   string `json:"http" doc:"HTTP/1.1 or HTTP/2"`
 	Status int    `json:"status" doc:"HTTP status of the answer"`
 	Error  string `json:"error" doc:"why the opening handshake was refused"`
 }
@@ -199,6 +216,7 @@ func schema() []struct {
 		{"open", "connect, ping", "the connection is open", openEvent{}},
 		{"message", "connect, decode", "a whole message", messageEvent{}},
 		{"frame", "connect -v, decode", "one frame", frameEvent{}},
+		{"http2", "connect -v, ping -v", "one frame of the HTTP/2 connection that carries the WebSocket", http2Event{}},
 		{"close", "connect, ping, decode", "the connection has ended; decode: a close frame", closeEvent{}},
 		{"pong", "ping", "a ping was answered", pongEvent{}},
 		{"lost", "ping", "a ping was not answered in time", lostEvent{}},

@@ -58,6 +58,7 @@ func newProgram(c *connection, r *http.Request) *program {
 
 // Init starts the process.
 func (c *program) Init(s *server.Session) {
+	c.connection.Init(s)
 	p, err := startProcess(c.b.exec, append(c.env, "LARIAT_SUBPROTOCOL="+s.Subprotocol()))
 	if err != nil {
 		c.b.log.Error("problem", "remote", c.remote, "error", err.Error())

@@ -121,6 +121,9 @@ func dialFailure(ctx context.Context, target string, err error) *failure {
 	if errors.As(err, &option) {
 		return &failure{code: exitUsage, msg: text, err: err}
 	}
+	if f := versionFailure(text, err); f != nil {
+		return f
+	}
 	if hint, ok := tlsHint(target, err); ok {
 		return &failure{code: exitTLS, msg: text, hint: hint, err: err}
 	}

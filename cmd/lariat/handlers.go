@@ -19,14 +19,22 @@ import (
 type connection struct {
 	b            *backend
 	remote, path string
+	version      string // of HTTP
+	hello        bool   // the client wants to hear it
 	begun        time.Time
 
 	inMessages, inBytes   int64
 	outMessages, outBytes atomic.Int64 // also by the other members of the room
 }
 
-// Init does nothing.
-func (c *connection) Init(*server.Session) {}
+// Init says over which version of HTTP the client has come, if it asks: a
+// browser's script cannot find out.
+func (c *connection) Init(s *server.Session) {
+	if c.hello {
+		text := "hello over " + c.version
+		_ = c.sent(len(text), s.Text(text))
+	}
+}
 
 // Message counts a message, and forgets it.
 func (c *connection) Message(_ *server.Session, m websocket.Message) {
@@ -51,11 +59,12 @@ func (c *connection) sent(n int, err error) error {
 
 // Terminate writes the access line.
 func (c *connection) Terminate(s *server.Session, r server.Reason) {
-	end := ending{remote: c.remote, path: c.path, code: r.Close.Code, err: r.Close}
+	end := ending{remote: c.remote, path: c.path, version: c.version, code: r.Close.Code, err: r.Close}
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
 		slog.String("remote", end.remote),
 		slog.String("path", end.path),
+		slog.String("http", end.version),
 		slog.String("subprotocol", s.Subprotocol()),
 		slog.Duration("duration", time.Since(c.begun).Round(time.Millisecond)),
 		slog.Int64("in_messages", c.inMessages),
@@ -122,6 +131,7 @@ type ticker struct {
 
 // Init winds the clock.
 func (c *ticker) Init(s *server.Session) {
+	c.connection.Init(s)
 	c.due = time.Now().Add(c.every)
 	c.timer = time.AfterFunc(c.every, func() { _ = s.Post(nil) })
 }
@@ -163,7 +173,10 @@ func roomBacklog(maxMessage int64) int {
 type member struct{ *connection }
 
 // Init enters the room.
-func (c *member) Init(s *server.Session) { c.b.room.Add(s) }
+func (c *member) Init(s *server.Session) {
+	c.connection.Init(s)
+	c.b.room.Add(s)
+}
 
 // Message relays. Nobody waits for a slow member; one that does not hear what
 // it says itself has to wait before it says more.

@@ -199,7 +199,7 @@ func TestPage(t *testing.T) {
 	if strings.Count(policy, "sha256-") != 2 || strings.Contains(policy, "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=") {
 		t.Errorf("the policy %s does not hold the hashes of a style and a script", policy)
 	}
-	for _, id := range []string{"url", "connect", "text", "send", "file", "log", "latency", "closecode", "state"} {
+	for _, id := range []string{"url", "connect", "text", "send", "file", "log", "latency", "closecode", "state", "pagehttp", "sockethttp"} {
 		if !strings.Contains(text, `id="`+id+`"`) {
 			t.Errorf("the page has no %s", id)
 		}

@@ -26,6 +26,7 @@ type printer struct {
 
 	mu       sync.Mutex
 	out, err io.Writer
+	over     bool // the last event was written
 }
 
 // newPrinter finds out which of the two files are terminals and whether
@@ -89,6 +90,12 @@ func (p *printer) event(name string, e stamped) error {
 	if !p.json {
 		return nil
 	}
+	return p.emit(name, e, false)
+}
+
+// emit writes e, but nothing after the last event: frames may still be told of
+// while the run ends.
+func (p *printer) emit(name string, e stamped, last bool) error {
 	e.stamp(name, time.Now())
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -96,7 +103,14 @@ func (p *printer) event(name string, e stamped) error {
 	if err := enc.Encode(e); err != nil {
 		return err
 	}
-	return p.write([]byte(b.String()))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return nil
+	}
+	p.over = last
+	_, err := io.WriteString(p.out, b.String())
+	return err
 }
 
 // report tells how the run ended and returns its exit code.
@@ -106,7 +120,7 @@ func (p *printer) report(err error) int {
 		return exitOK
 	}
 	if p.json && f.code != exitUsage {
-		_ = p.event("error", &errorEvent{Kind: kindOf(f.code), Exit: f.code, Message: f.msg, Hint: f.hint})
+		_ = p.emit("error", &errorEvent{Kind: kindOf(f.code), Exit: f.code, Message: f.msg, Hint: f.hint}, true)
 		return f.code
 	}
 	if f.msg != "" {

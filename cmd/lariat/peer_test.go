@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/h2"
 )
 
 // peerMain is a server that does what no good one does. Its argument says
@@ -30,6 +32,13 @@ func peerMain() {
 		os.Exit(1)
 	}
 	fmt.Printf("clients ws://%s/\n", l.Addr())
+	if how := os.Args[1]; how == "h2" || how == "h2reset" {
+		if err := misbehave2(l, how); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -105,6 +114,27 @@ func misbehave(c net.Conn, how string) error {
 	}
 	_, err = io.Copy(io.Discard, r)
 	return err
+}
+
+// misbehave2 serves HTTP/2 without TLS: h2 takes no WebSockets, h2reset takes
+// them and resets their streams.
+func misbehave2(l net.Listener, how string) error {
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
+			}
+			_ = c.CloseNow()
+		}),
+		Protocols: new(http.Protocols),
+	}
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	if err := h2.ConfigureServer(srv, &h2.Options{NoExtendedConnect: how == "h2"}); err != nil {
+		return err
+	}
+	return srv.Serve(l)
 }
 
 // dialMute connects and says what comes, until the end.

@@ -27,12 +27,17 @@ func (a *app) pingCommand() *cobra.Command {
 		Long: `ping opens a WebSocket, sends pings and shows how long the pongs took, with the
 minimum, median, 99th percentile, maximum and loss at the end.
 
-The exit code is 8 when a ping stayed without an answer.`,
+The exit code is 8 when a ping stayed without an answer.
+
+` + httpText,
 		Example: `  # five pings, one a second
   lariat ping ws://localhost:8080/
 
   # a hundred quick ones
-  lariat ping -c 100 -i 10ms ws://localhost:8080/`,
+  lariat ping -c 100 -i 10ms ws://localhost:8080/
+
+  # over HTTP/2
+  lariat ping --http 2 -c 3 -i 10ms ws://localhost:8080/`,
 		Args: argsBetween(1, 1, "one URL", "lariat ping ws://localhost:8080/"),
 		RunE: func(c *cobra.Command, args []string) error { return a.ping(c.Context(), args[0], f) },
 	}
@@ -69,7 +74,7 @@ func (a *app) ping(ctx context.Context, target string, f *pingFlags) error {
 	defer c.CloseNow() //nolint:errcheck // after Close
 
 	m := &meter{printer: a.printer, conn: c, flags: f, started: time.Now()}
-	a.printer.line("PING %s (%v)", u.Redacted(), c.RemoteAddr())
+	a.printer.line("PING %s (%v) over %s", u.Redacted(), c.RemoteAddr(), versionName(c.HTTPVersion()))
 	ended := make(chan error, 1)
 	go func() { ended <- discardAll(c) }()
 	err = m.run(ctx, ended)

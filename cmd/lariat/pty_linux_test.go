@@ -163,7 +163,7 @@ func testServer(t *testing.T) string {
 
 func TestTerminal(t *testing.T) {
 	x := startTerminal(t, []string{"TERM=xterm", "NO_COLOR="}, "connect", "ws://"+testServer(t)+"/")
-	x.expect(`connected to ws://127`)
+	x.expect(`connected to ws://127.* over HTTP/1.1; /help`)
 	x.expect("\x1b\\[34m> ") // the prompt, coloured
 
 	x.typed("hello\r")

@@ -33,10 +33,11 @@ type serveFlags struct {
 	maxMessage   size
 	pingInterval time.Duration
 	grace        time.Duration
+	http         httpFlag // the zero value is auto
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	f := &serveFlags{maxMessage: websocket.DefaultMaxMessageSize}
+	f := &serveFlags{maxMessage: websocket.DefaultMaxMessageSize, http: httpFlag(websocket.HTTPAuto)}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "A server to try clients on, with a page for browsers",
@@ -46,6 +47,13 @@ func (a *app) serveCommand() *cobra.Command {
   /echo         every message comes back
   /broadcast    every message goes to everyone who is connected there
   /ticks        a line each second; /ticks?every=100ms sets the pace
+
+With ?hello the first message on each of them says over which version of HTTP
+the connection has come.
+
+HTTP/1.1 and HTTP/2 are both spoken (RFC 6455, RFC 8441). Over TLS the client
+chooses by ALPN; without TLS, one that knows that HTTP/2 is spoken here begins
+with it, as lariat connect --http 2 does. --http 1 switches HTTP/2 off.
 
 With --exec every connection to /, /echo or /exec gets a process of its own:
 its lines become text messages, and messages become lines of its input. It ends
@@ -64,6 +72,9 @@ dropped. A second Ctrl-C ends at once.`,
   # wss with a certificate made on the spot
   lariat serve --tls --listen localhost:8443
 
+  # HTTP/1.1 only
+  lariat serve --tls --http 1 --listen localhost:8443
+
   # a program for everyone who connects
   lariat serve --exec 'while read -r line; do echo "$line, indeed"; done'
 
@@ -77,6 +88,7 @@ dropped. A second Ctrl-C ends at once.`,
 	fl.BoolVar(&f.tls, "tls", false, "serve wss and https, with a self-signed certificate unless --cert is given")
 	fl.StringVar(&f.cert, "cert", "", "`FILE` with the certificate, PEM; implies --tls")
 	fl.StringVar(&f.key, "key", "", "`FILE` with its key, PEM")
+	f.http.register(c, "speak this `VERSION` of HTTP: 1, 2, or auto for both")
 	fl.StringVar(&f.exec, "exec", "", "run `CMD` by the shell for each connection")
 	fl.StringArrayVar(&f.origins, "origin", nil, "let pages of this `ORIGIN` connect, such as https://example.com; can be repeated")
 	fl.BoolVar(&f.anyOrigin, "any-origin", false, "let pages of any origin connect")
@@ -211,6 +223,7 @@ func (a *app) listen(f *serveFlags) (net.Listener, error) {
 type address struct {
 	url, page, fingerprint string
 	unix                   string // path of the socket, or empty
+	http                   []string
 }
 
 // start serves on l in the background.
@@ -230,19 +243,14 @@ func (b *backend) start(l net.Listener, f *serveFlags) (address, error) {
 	if l.Addr().Network() == "unix" {
 		at.unix = l.Addr().String()
 	}
+	var config *tls.Config
 	if f.tls || f.cert != "" || f.key != "" {
 		cert, err := serverCertificate(f.cert, f.key, host)
 		if err != nil {
 			return at, err
 		}
 		at.url, at.page, at.fingerprint = "wss://", "https://", fingerprint(cert.Certificate[0])
-		// WebSockets of this server run over HTTP/1.1 only, so ALPN offers no
-		// other.
-		l = tls.NewListener(l, &tls.Config{
-			Certificates: []tls.Certificate{cert},
-			MinVersion:   tls.VersionTLS12,
-			NextProtos:   []string{"http/1.1"},
-		})
+		config = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	if port != "" {
 		host = net.JoinHostPort(host, port)
@@ -254,9 +262,17 @@ func (b *backend) start(l net.Listener, f *serveFlags) (address, error) {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    websocket.DefaultMaxHeaderBytes,
 		ErrorLog:          b.problems(),
+		TLSConfig:         config,
+	}
+	if at.http, err = f.http.configure(b.http, config != nil); err != nil {
+		return at, err
+	}
+	serve := b.http.Serve
+	if config != nil {
+		serve = func(l net.Listener) error { return b.http.ServeTLS(l, "", "") }
 	}
 	go func() {
-		if err := b.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			b.failed <- err
 		}
 	}()
@@ -273,13 +289,14 @@ func (b *backend) problems() *log.Logger {
 
 // listening tells where the server is.
 func (p *printer) listening(at address) {
-	_ = p.event("listening", &listeningEvent{URL: at.url, Page: at.page, Unix: at.unix, Fingerprint: at.fingerprint})
+	_ = p.event("listening", &listeningEvent{URL: at.url, Page: at.page, Unix: at.unix, HTTP: at.http, Fingerprint: at.fingerprint})
 	p.line("%s %s", p.paint(dim, "clients      "), p.paint(bold, at.url))
 	if at.unix == "" {
 		p.line("%s %s", p.paint(dim, "browsers     "), p.paint(bold, at.page))
 	} else {
 		p.line("%s lariat connect --unix %s %s", p.paint(dim, "connect with "), at.unix, at.url)
 	}
+	p.line("%s %s", p.paint(dim, "versions     "), strings.Join(at.http, " and "))
 	if at.fingerprint != "" {
 		p.line("%s %s", p.paint(dim, "certificate  "), at.fingerprint)
 		p.line("%s lariat connect --pin %s %s", p.paint(dim, "trust it with"), at.fingerprint, at.url)

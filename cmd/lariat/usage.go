@@ -132,6 +132,8 @@ func exampleOf(f *pflag.Flag, value string) string {
 		return fmt.Sprintf("--%s 5", f.Name)
 	case "bool":
 		return fmt.Sprintf("--%s alone", f.Name)
+	case "version":
+		return fmt.Sprintf("--%s 1, 2 or auto", f.Name)
 	case "size":
 		return fmt.Sprintf("--%s 65536, 64KiB or 16MiB", f.Name)
 	}

@@ -245,6 +245,7 @@ func shellRules() []Rule {
 			"deflate":                "--deflate",
 			"extension":              "--deflate, and what was negotiated",
 			"frame":                  "decode shows frames and violations",
+			"h2":                     "serve and demo speak HTTP/2",
 			"handshake":              "exit codes tell refusals apart",
 			"protocol":               "decode runs the state machine",
 			"server":                 "serve and demo are made of its sessions",
