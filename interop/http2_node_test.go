@@ -1,12 +1,17 @@
 package interop_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/handshake"
 )
 
 // Node's http2 with the framing of npm ws as a server, for our client over
@@ -46,6 +51,95 @@ func TestNodeHTTP2Server(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Node's http2 without extended CONNECT, and HTTP/1.1 on the same port: HTTPAuto
+// finds the way, and a Pool remembers it; HTTP2 fails with the reason. S2.10 C3
+func TestNodeHTTP2Fallback(t *testing.T) {
+	t.Parallel()
+	node := needNode(t, "ws")
+	cert := testCertificate(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(cert.Leaf)
+	certificate, key := asPEM(t, cert)
+	server := start(t, node, "peers/server.mjs", asJSON(t, map[string]any{"http2": map[string]any{
+		"cert": certificate, "key": key, "settings": map[string]any{"enableConnectProtocol": false},
+	}}))
+	var e event
+	server.next(&e)
+	url := fmt.Sprintf("wss://127.0.0.1:%d/", e.Port)
+	pool := new(websocket.Pool)
+	defer pool.Close()
+	o := &websocket.DialOptions{HTTP: websocket.HTTPAuto, TLSConfig: &tls.Config{RootCAs: roots}}
+	for _, o.Pool = range []*websocket.Pool{nil, pool, pool} {
+		c, err := websocket.Dial(t.Context(), url, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.HTTPVersion() != 1 {
+			t.Errorf("opened over HTTP/%d", c.HTTPVersion())
+		}
+		if err := c.Write(t.Context(), websocket.MessageText, []byte("Hello")); err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, t.Context(), c, "Hello")
+		if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	o.HTTP, o.Pool = websocket.HTTP2, nil
+	if _, err := websocket.Dial(t.Context(), url, o); !errors.Is(err, handshake.ErrExtendedConnectDisabled) {
+		t.Errorf("HTTP2: %v", err)
+	}
+}
+
+// 50 sockets of ours on one connection to Node. S2.11
+func TestNodeHTTP2Pool(t *testing.T) {
+	t.Parallel()
+	node := needNode(t, "ws")
+	server := start(t, node, "peers/server.mjs", asJSON(t, map[string]any{"http2": map[string]any{
+		"settings": map[string]any{"maxConcurrentStreams": 40},
+	}}))
+	var e event
+	server.next(&e)
+	url := fmt.Sprintf("ws://127.0.0.1:%d/", e.Port)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	pool := new(websocket.Pool)
+	defer pool.Close()
+	o := &websocket.DialOptions{HTTP: websocket.HTTP2, Pool: pool}
+	// Ten more than the server takes at once: they wait until others have ended.
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	locals := make(map[string]bool)
+	for i := range 50 {
+		group.Go(func() {
+			c, err := websocket.Dial(ctx, url, o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			text := fmt.Sprintf("socket %d", i)
+			if err := c.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+				t.Error(err)
+				return
+			}
+			if _, p, err := c.Read(ctx); err != nil || string(p) != text {
+				t.Errorf("read %q, %v; want %q", p, err, text)
+			}
+			if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			locals[c.LocalAddr().String()] = true
+		})
+	}
+	group.Wait()
+	if len(locals) != 1 {
+		t.Errorf("%d connections were made", len(locals))
 	}
 }
 

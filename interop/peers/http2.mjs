@@ -71,11 +71,14 @@ class Upgraded extends Duplex {
 }
 
 // listen starts an HTTP/2 server with TLS when there are a key and a certificate,
-// else one for prior knowledge. settings are those of http2, on top of the one
-// that allows extended CONNECT.
-export function listen(server, { key, cert, settings, plain = true }, listening) {
+// which speaks HTTP/1.1 as well, else one for prior knowledge. settings are those
+// of http2, on top of the one that allows extended CONNECT.
+export function listen(server, { key, cert, settings }, listening) {
   const all = { settings: { enableConnectProtocol: true, ...settings } };
-  const http = key ? createSecureServer({ key, cert, allowHTTP1: plain, ...all }) : createServer(all);
+  const http = key ? createSecureServer({ key, cert, allowHTTP1: true, ...all }) : createServer(all);
+  http.on("upgrade", (request, socket, head) => {
+    server.handleUpgrade(request, socket, head, (ws) => server.emit("connection", ws, request));
+  });
   http.on("session", (session) => session.on("error", () => {}));
   http.on("stream", (stream, headers) => {
     stream.on("error", () => {});
