@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
@@ -24,6 +25,9 @@ type conn struct {
 	tls     *tls.ConnectionState // nil without TLS
 	remote  string
 	c       *h2conn.Conn
+
+	states sync.Mutex // held while ConnState is called by active
+	over   bool
 }
 
 // ServeConn serves HTTP/2 on nc with the handler and the fields of srv, and
@@ -154,16 +158,32 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 	}
 	c.tellState(http.StateActive)
 	c.tellState(http.StateIdle)
+	defer c.end()
 	return c.c.Serve()
 }
 
 // active is told when the first stream begins and when the last one is over.
 func (c *conn) active(active bool) {
-	if active {
+	if c.srv.ConnState == nil {
+		return
+	}
+	c.states.Lock()
+	defer c.states.Unlock()
+	switch {
+	case c.over:
+	case active:
 		c.tellState(http.StateActive)
-	} else {
+	default:
 		c.tellState(http.StateIdle)
 	}
+}
+
+// end has nothing follow on [http.StateClosed]: a handler may return after the
+// end of its connection.
+func (c *conn) end() {
+	c.states.Lock()
+	defer c.states.Unlock()
+	c.over = true
 }
 
 func (c *conn) tellState(s http.ConnState) {

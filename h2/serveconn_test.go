@@ -40,6 +40,7 @@ func TestServeConn(t *testing.T) {
 	type key string
 	var mu sync.Mutex
 	var states []string
+	idle := make(chan bool, 2)
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()
@@ -56,6 +57,9 @@ func TestServeConn(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			states = append(states, s.String())
+			if s == http.StateIdle {
+				idle <- true
+			}
 		},
 	}
 	here, there := pair(t)
@@ -65,6 +69,8 @@ func TestServeConn(t *testing.T) {
 	c.request(1, true, "GET", "/")
 	c.next()
 	c.want("DATA 1 end false true true true " + here.LocalAddr().String() + " 2\n")
+	wait(t, idle)
+	wait(t, idle)
 	there.Close()
 	if err := wait(t, served); err != nil {
 		t.Error(err)
