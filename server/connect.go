@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 
-	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/internal/stream"
@@ -23,7 +22,7 @@ func (s *Session) connect(t stream.Transport) error {
 		l := &streamLink{s: s, t: c}
 		s.link = l
 		c.Watch(l) // what has come waits for the turn, which the caller has
-		c.OnDrain(func() { s.Close(websocket.StatusGoingAway, "") })
+		c.OnDrain(func() { s.kick(evDrain) })
 		return nil
 	case *tls.Conn:
 		if tc, ok := c.NetConn().(*net.TCPConn); ok {

@@ -42,8 +42,9 @@ const forceGrace = 500 * time.Millisecond
 // ctx ends before that, the rest are dropped, and the error is that of ctx. A
 // session's callback that never returns is left behind.
 //
-// http.Server.Shutdown does not know of sessions, and waits for none. Call this
-// one first, or by http.Server.RegisterOnShutdown and wait for it:
+// http.Server.Shutdown does not know of sessions, and waits for none, except over
+// HTTP/2, where it closes them with 1001 and waits for their connections. Call
+// this one first, or by http.Server.RegisterOnShutdown and wait for it:
 //
 //	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 //	defer cancel()

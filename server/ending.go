@@ -274,14 +274,17 @@ func (s *Session) dropUnsent() {
 	r.head = r.head[:min(end, len(r.head))]
 }
 
-// drained closes a session for Server.Shutdown, after what had come was worked
+// drained closes a session for Server.Shutdown, or because its connection of
+// HTTP/2 takes no new streams and is to end, after what had come was worked
 // through.
 func (s *Session) drained() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := protocol.Close{Code: websocket.StatusGoingAway}
 	if d := s.conf.srv.drain.Load(); d != nil {
-		s.close(ReasonShutdown, protocol.Close{Code: d.Code, Reason: d.Reason}) // or it is closing already
+		c = protocol.Close{Code: d.Code, Reason: d.Reason}
 	}
+	s.close(ReasonShutdown, c) // or it is closing already
 }
 
 // dropped ends the session at once.

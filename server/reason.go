@@ -27,7 +27,7 @@ const (
 	ReasonClosed                        // the transport ended without a close frame, or was reset: RST, RST_STREAM with CANCEL
 	ReasonError                         // the transport failed, or was reset with another code, or the peer took nothing; Err says how
 	ReasonCrash                         // a callback panicked, closed with 1011; Panic and Stack tell
-	ReasonShutdown                      // Server.Shutdown
+	ReasonShutdown                      // Server.Shutdown; over HTTP/2 also that of the http.Server
 	ReasonDetached                      // the connection was handed over by Detach
 
 	numReasons = iota
