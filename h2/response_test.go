@@ -67,6 +67,28 @@ func TestFramesOfAnswers(t *testing.T) {
 			want: []string{"HEADERS 1 [:status=200]", "DATA 1 a", "DATA 1 end b"},
 		},
 		{
+			name: "flushed when complete",
+			handler: func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Length", "1")
+				io.WriteString(w, "a")
+				w.(http.Flusher).Flush()
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					panic(err)
+				}
+			},
+			want: []string{"HEADERS 1 [:status=200 content-length=1" + text + "]", "DATA 1 end a"},
+		},
+		{
+			name: "copied",
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				n, err := io.Copy(w, io.MultiReader(strings.NewReader(big[:20<<10]), io.LimitReader(failing{}, 1)))
+				if n != 20<<10 || !errors.Is(err, errFailing) {
+					panic(err)
+				}
+			},
+			want: []string{"HEADERS 1 [:status=200" + text + "]", "DATA 1 " + big[:16<<10], "DATA 1 end " + big[16<<10:20<<10]},
+		},
+		{
 			name:    "204 ends with its head",
 			handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204); w.(http.Flusher).Flush() },
 			want:    []string{"HEADERS 1 end [:status=204]"},
@@ -157,6 +179,13 @@ func TestFramesOfAnswers(t *testing.T) {
 		})
 	}
 }
+
+var errFailing = errors.New("failing")
+
+// failing is a reader of nothing.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errFailing }
 
 // A handler that has returned has lost its writer and its body.
 func TestUseAfterReturn(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -231,5 +233,25 @@ func TestServeConnPipe(t *testing.T) {
 	there.Close()
 	if err := wait(t, served); err != nil {
 		t.Error(err)
+	}
+}
+
+// Without an ErrorLog, the standard logger is told.
+func TestStandardLogger(t *testing.T) {
+	var lines logLines
+	log.SetOutput(&lines)
+	defer log.SetOutput(os.Stderr)
+	here, there := pair(t)
+	served := make(chan error, 1)
+	go func() {
+		served <- h2.ServeConn(here, &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("ouch") })}, nil)
+	}()
+	c := newRaw(t, there)
+	c.request(1, true, "GET", "/")
+	c.want("RST_STREAM 1 INTERNAL_ERROR")
+	there.Close()
+	wait(t, served)
+	if !strings.Contains(lines.String(), "ouch") {
+		t.Errorf("log %q", lines.String())
 	}
 }

@@ -168,6 +168,8 @@ func TestHeaderTooLarge(t *testing.T) {
 		{name: "H2-S4 many bytes", fields: []string{"x", strings.Repeat("y", 33<<10)}, status: 431},
 		{name: "option", o: &h2.Options{MaxHeaderBytes: 1 << 10}, fields: []string{"x", strings.Repeat("y", 1<<10)}, status: 431},
 		{name: "server", server: func(s *http.Server) { s.MaxHeaderBytes = 1 << 10 }, fields: []string{"x", strings.Repeat("y", 1<<10)}, status: 431},
+		{name: "server without a limit", server: func(s *http.Server) { s.MaxHeaderBytes = -1 }, fields: repeat(101, "x", "y"), status: 431},
+		{name: "no limit of fields", o: &h2.Options{MaxFields: -1}, fields: repeat(300, "x", "y"), status: 200},
 		{name: "more by the server", server: func(s *http.Server) { s.MaxHeaderBytes = 1 << 20 }, fields: []string{"x", strings.Repeat("y", 15<<10), "x", strings.Repeat("y", 15<<10)}, status: 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
