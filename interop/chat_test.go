@@ -9,6 +9,7 @@ import (
 // Two people on the pages of examples/chat, whose server is killed and started
 // again meanwhile.
 func TestChat(t *testing.T) {
+	t.Parallel()
 	node := needNode(t, "playwright-core")
 	needNode(t, "ws")
 	browser := needProgram(t, "chromium")

@@ -31,6 +31,7 @@ func TestChromium(t *testing.T) {
 					}
 				}
 				t.Run(engine(handled)+name+scheme(secure), func(t *testing.T) {
+					t.Parallel()
 					s := newServer(t, secure, handled, options, pages)
 					runChecks(t, node, "peers/browser.mjs", asJSON(t, map[string]any{
 						"browser":   browser,

@@ -122,6 +122,7 @@ func TestKilledClient(t *testing.T) {
 	node := needNode(t, "ws")
 	for _, secure := range []bool{false, true} {
 		t.Run(strings.TrimSpace(scheme(secure)), func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t, secure, true, websocket.AcceptOptions{}, nil)
 			const n = 50
 			p := start(t, node, "peers/hold.mjs", s.address(), strconv.Itoa(n))

@@ -192,6 +192,7 @@ func TestChromiumHTTP2Proxies(t *testing.T) {
 // nginx takes pages over HTTP/2 and no WebSockets: HTTPAuto goes by HTTP/1.1
 // then, and HTTP2 fails with the reason. S2.10
 func TestNginxHTTP2(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, false, false, takeover(), http.FileServer(http.Dir("testdata")))
 	n := startNginx(t, s)
 	o := &websocket.DialOptions{Unix: n.socket, TLSConfig: &tls.Config{RootCAs: n.roots}, HTTP: websocket.HTTPAuto}

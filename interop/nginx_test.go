@@ -112,6 +112,7 @@ func (n *nginx) dial(t *testing.T, check string, h http.Header) (*websocket.Conn
 // Our client and our server with nginx between them: TLS to the proxy, the
 // upgrade passed through.
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, false, false, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{
 		Extensions: []extension.Extension{deflate.New(nil)},
 	}}, nil)

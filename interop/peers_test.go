@@ -85,6 +85,7 @@ func TestNpmClient(t *testing.T) {
 					continue
 				}
 				t.Run(engine(handled)+setting.name+scheme(secure), func(t *testing.T) {
+					t.Parallel()
 					s := newServer(t, secure, handled, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
 					o := setting.forWS("deflate")
 					o["rejectUnauthorized"] = false
@@ -108,6 +109,7 @@ func TestPythonClient(t *testing.T) {
 				continue
 			}
 			t.Run(setting.name+scheme(secure), func(t *testing.T) {
+				t.Parallel()
 				s := newServer(t, secure, false, websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{Extensions: setting.extensions()}}, nil)
 				o := setting.forPython(true)
 				o["insecure"] = secure
@@ -137,6 +139,7 @@ func TestNpmServer(t *testing.T) {
 	node := needNode(t, "ws")
 	for _, setting := range settings() {
 		t.Run(setting.name, func(t *testing.T) {
+			t.Parallel()
 			o := setting.forWS("perMessageDeflate")
 			o["origin"] = "http://good.example"
 			testClient(t, start(t, node, "peers/server.mjs", asJSON(t, o)), setting)
@@ -149,6 +152,7 @@ func TestPythonServer(t *testing.T) {
 	python := needPython(t)
 	for _, setting := range settings() {
 		t.Run(setting.name, func(t *testing.T) {
+			t.Parallel()
 			o := setting.forPython(false)
 			o["origin"] = "http://good.example"
 			testClient(t, start(t, python, "peers/server.py", asJSON(t, o)), setting)
