@@ -2,10 +2,10 @@
 
 FUZZTIME ?= 2m
 
-.PHONY: help test race fuzz bench lint cover interop check
+.PHONY: help test race fuzz bench lint cover h2spec interop check
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
 
 test: ## run the tests
 	go test ./...
@@ -24,6 +24,9 @@ lint: ## check formatting, vet and staticcheck, in every module
 
 cover: ## check that every statement of the core is tested
 	bash .ci/cover
+
+h2spec: ## run the cases of h2spec, and keep the reports in bin
+	bash .ci/h2spec
 
 interop: ## run the tests against real peers, installing those that are missing
 	bash .ci/interop

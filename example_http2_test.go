@@ -2,7 +2,6 @@ package websocket_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -61,7 +60,8 @@ func ExampleAccept_http2Plain() {
 func ExampleDialOptions_http2() {
 	ts := http2Server(http.HandlerFunc(echoServer))
 	defer ts.Close()
-	ctx, url, roots := context.Background(), ts.URL, clientConfig(ts)
+	ctx, url := context.Background(), ts.URL
+	roots := ts.Client().Transport.(*http.Transport).TLSClientConfig
 
 	c, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTP:      websocket.HTTPAuto,
@@ -87,7 +87,8 @@ func ExamplePool() {
 		echoServer(w, r)
 	}))
 	defer ts.Close()
-	ctx, url, roots := context.Background(), ts.URL, clientConfig(ts)
+	ctx, url := context.Background(), ts.URL
+	roots := ts.Client().Transport.(*http.Transport).TLSClientConfig
 
 	pool := websocket.Pool{Options: &websocket.DialOptions{TLSConfig: roots}}
 	defer pool.Close()
@@ -124,9 +125,4 @@ func http2Server(handler http.Handler) *httptest.Server {
 	ts.TLS = ts.Config.TLSConfig
 	ts.StartTLS()
 	return ts
-}
-
-// clientConfig trusts the certificate of ts.
-func clientConfig(ts *httptest.Server) *tls.Config {
-	return ts.Client().Transport.(*http.Transport).TLSClientConfig
 }
