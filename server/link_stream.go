@@ -39,12 +39,12 @@ func (l *streamLink) Overdue() { l.s.isOverdue() }
 
 func (l *streamLink) read([]byte) ([]byte, bool, error) {
 	l.forget()
-	b, err := l.t.TryRead()
+	b, more, err := l.t.TryRead()
 	if errors.Is(err, h2conn.ErrAgain) {
 		err = errAgain
 	}
 	l.lent = b
-	return b, true, err
+	return b, more, err
 }
 
 func (l *streamLink) edge(bool)                         {}

@@ -1,19 +1,15 @@
 package h2
 
-// creditConn takes n bytes of DATA off the connection's window, and opens it
-// again when half of it is used: what is not read is held by the windows of
-// the streams.
+// creditConn takes n bytes of DATA off the connection's window. When half of it
+// is used, the next Output opens it again: what is not read is held by the
+// windows of the streams.
 func (c *Conn) creditConn(n uint32) error {
 	if int64(n) > c.recvWindow {
 		return c.fail(ErrCodeFlowControl, "more DATA than the connection's window lets in")
 	}
 	c.recvWindow -= int64(n)
 	if used := int64(c.cfg.ConnWindow) - c.recvWindow; used >= int64(c.cfg.ConnWindow)/2 {
-		c.recvWindow += used
-		c.connUpdate += uint32(used)
-		if c.connUpdate > maxWindow { // the peer takes nothing, and sends more than it may know of
-			return c.fail(ErrCodeEnhanceYourCalm, "WINDOW_UPDATE is not read")
-		}
+		c.connUpdate = uint32(used)
 	}
 	return nil
 }

@@ -230,8 +230,8 @@ func TestInterimFlood(t *testing.T) {
 	e.failed(h2.ErrCodeEnhanceYourCalm)
 }
 
-// WINDOW_UPDATE for the connection goes out as one, however long it waits, and
-// a peer that can't know of it and sends all the same is stopped.
+// H2-S9: WINDOW_UPDATE for the connection goes out as one, however long it
+// waits, and a peer that can't know of it and sends all the same is stopped.
 func TestUnreadWindowUpdates(t *testing.T) {
 	e := server(t, h2.Config{StreamWindow: 1<<31 - 1})
 	e.in(post(1))
@@ -250,15 +250,15 @@ func TestUnreadWindowUpdates(t *testing.T) {
 		}
 		return err
 	}
-	if err := feed(64 << 10); err != nil {
+	if err := feed(64); err != nil {
 		t.Fatal(err)
 	}
-	e.sent(update(1, 1<<30), update(0, 1<<30))
-	if err := feed(64 << 10); err != nil {
+	e.sent(update(0, 1<<20))
+	if err := feed(64); err != nil {
 		t.Fatal(err)
 	}
-	e.err = feed(64 << 10)
-	e.failed(h2.ErrCodeEnhanceYourCalm)
+	e.err = feed(1)
+	e.failed(h2.ErrCodeFlowControl)
 }
 
 // H2-S11: the stream beyond the limit is refused, and a stream counts until it

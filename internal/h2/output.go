@@ -136,6 +136,7 @@ func (c *Conn) Output(dst []byte, limit int) []byte {
 	start := len(dst)
 	if c.connUpdate > 0 {
 		c.control(frameHeader{length: 4, typ: FrameWindowUpdate}, c.connUpdate)
+		c.recvWindow += int64(c.connUpdate)
 		c.connUpdate = 0
 	}
 	if len(c.ctl) > 0 {

@@ -157,9 +157,7 @@ func (c *Conn) Serve() error {
 	c.startTimers()
 	if early := c.o.Early; len(early) > 0 {
 		c.o.Early = nil
-		c.unlock()
 		c.receive(early)
-		c.mu.Lock()
 	}
 	if !c.adopt() {
 		go c.read()
@@ -197,11 +195,10 @@ func (c *Conn) unlock() {
 	}
 }
 
-// receive takes what the peer sent. A turn has to follow.
+// receive takes what the peer sent. A turn has to follow. c.mu is held, and
+// released for a moment by what begins or ends.
 func (c *Conn) receive(in []byte) {
 	now := time.Now()
-	c.mu.Lock()
-	defer c.unlock()
 	c.heard = now
 	if c.err != nil {
 		if c.dropped += len(in); c.dropped > lingerLimit {
@@ -298,10 +295,8 @@ func (c *Conn) begin(ev *h2.Event) {
 	c.mu.Lock()
 }
 
-// ended deals with the end of what the peer sends.
+// ended deals with the end of what the peer sends. c.mu is held.
 func (c *Conn) ended(err error) {
-	c.mu.Lock()
-	defer c.unlock()
 	if c.over {
 		c.closeSocket()
 		return

@@ -90,11 +90,9 @@ func (p *polled) Ready(w *poll.Worker, ev poll.Events) {
 		if ev&poll.Writable != 0 {
 			p.writable()
 		}
-		c.unlock()
 		if !p.reads(w, ev) {
-			return // another one does by now
+			break // another one does by now, or will
 		}
-		c.mu.Lock()
 	}
 	if c.reader == mine {
 		p.reading = false
@@ -116,52 +114,47 @@ func (p *polled) overdue() {
 }
 
 // reads reads what there is and calls the streams that it is for. It reports
-// whether the caller is still the one who reads.
+// whether the caller is to go on. c.mu is held, and released meanwhile.
 func (p *polled) reads(w *poll.Worker, ev poll.Events) bool {
 	p.inner.Event(ev)
-	for total := 0; ; {
+	for total := 0; !p.c.closed; {
 		n, err := p.fill(w.Buffer())
 		if !p.c.turn() {
 			return false
 		}
 		switch total += n; {
-		case errors.Is(err, poll.ErrAgain):
+		case err == poll.ErrAgain:
 			return true
 		case err != nil:
 			p.c.ended(err)
 			return p.c.turn()
 		case total >= readShare:
 			p.desc.Wake()
-			p.c.mu.Lock()
 			p.events |= poll.Readable
-			p.reading = false
-			p.c.unlock()
 			return false
 		}
 	}
+	return true
 }
 
-// fill gives the machine what has come, but not too much of it.
+// fill gives the machine what has come, but not too much of it. c.mu is held,
+// and released meanwhile.
 func (p *polled) fill(buf []byte) (n int, err error) {
-	c := p.c
-	c.mu.Lock()
-	if c.closed {
-		c.unlock()
-		return 0, poll.ErrAgain
-	}
 	p.busy++
-	c.unlock()
 	for n < readTurn && err == nil {
 		var m int
+		p.c.mu.Unlock()
 		m, err = p.tls.Read(buf)
+		p.c.mu.Lock()
 		if m > 0 {
 			n += m
-			c.receive(buf[:m])
+			p.c.receive(buf[:m])
 		}
 	}
-	c.mu.Lock()
 	p.done()
-	c.unlock()
+	if err != nil && errors.Is(err, poll.ErrAgain) {
+		err = poll.ErrAgain // crypto/tls may wrap it
+	}
 	return n, err
 }
 

@@ -19,17 +19,21 @@ type reader struct {
 
 // read moves what comes until the connection is over, or another goroutine does.
 func (c *Conn) read() {
+	c.mu.Lock()
 	for c.turn() {
+		c.unlock()
 		buf, err := c.fetch()
+		c.mu.Lock()
 		if len(buf) > 0 {
 			c.receive(buf)
 			bufpool.Put(buf)
 		} else if err != nil {
 			c.ended(err)
 			c.turn()
-			return
+			break
 		}
 	}
+	c.unlock()
 }
 
 // fetch waits for what the peer sends. Over TLS, a connection that is busy waits

@@ -125,7 +125,7 @@ func echoAll(s *h2conn.Stream) {
 				}
 				return
 			}
-			b, err := s.TryRead()
+			b, _, err := s.TryRead()
 			if errors.Is(err, h2conn.ErrAgain) {
 				return
 			}

@@ -117,14 +117,13 @@ func (c *Conn) mayWriteMore() {
 	c.wanting = c.wanting[:0]
 }
 
-// turn calls the streams to which something has happened. It reports whether the
-// caller is still the one who reads: another one is if a call took long.
+// turn calls the streams to which something has happened, and writes what is to
+// be written. It reports whether the caller is still the one who reads: another
+// one is if a call took long. c.mu is held, and released meanwhile.
 func (c *Conn) turn() bool {
-	c.mu.Lock()
 	if c.ready == nil {
 		c.flush(false)
 		c.checkDrained()
-		c.unlock()
 		return true
 	}
 	mine, done := c.reader, false
@@ -158,21 +157,20 @@ func (c *Conn) turn() bool {
 		c.unlock()
 		call(w, ev)
 		c.mu.Lock()
-		if c.reader == mine {
-			c.calling = nil
+		if c.reader != mine {
+			break
 		}
-		if c.m.Staged() >= outputSize/2 && c.reader == mine {
+		c.calling = nil
+		if c.m.Staged() >= outputSize/2 {
 			c.unstage()
 		}
 	}
 	done = true
 	if c.reader != mine {
-		c.unlock()
 		return false
 	}
 	c.held, c.inTurn = false, false
 	c.checkDrained()
-	c.unlock()
 	return true
 }
 
@@ -265,16 +263,21 @@ func (c *Conn) callAside() {
 }
 
 // TryRead returns what came, in a buffer of bufpool: [ErrAgain] for nothing,
-// [io.EOF] when the peer has ended its direction.
-func (s *Stream) TryRead() ([]byte, error) {
+// [io.EOF] when the peer has ended its direction. With more, there is something
+// to be had at once.
+func (s *Stream) TryRead() (b []byte, more bool, err error) {
 	s.c.mu.Lock()
 	defer s.c.unlock()
 	if s.off < len(s.in) {
-		return s.take(), nil
+		b = s.take()
+		if !s.c.inTurn { // or what the peer may send is told at its end
+			s.c.flush(false)
+		}
+		return b, s.off < len(s.in) || s.inputOver() != nil, nil
 	}
 	if err := s.inputOver(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.c.flush(false) // the peer may need to know that it can go on
-	return nil, ErrAgain
+	return nil, false, ErrAgain
 }

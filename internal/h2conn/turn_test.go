@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h2conn"
@@ -29,7 +30,7 @@ func (w *watcher) Overdue() {
 func echo(s *h2conn.Stream) {
 	s.Watch(&watcher{ready: func(h2conn.Events) {
 		for {
-			b, err := s.TryRead()
+			b, _, err := s.TryRead()
 			if err != nil {
 				if err == io.EOF {
 					s.CloseWrite()
@@ -79,7 +80,7 @@ func TestWatchBlocked(t *testing.T) {
 		block, blocked, overdue := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		var calls atomic.Int32
 		s1.Watch(&watcher{func(h2conn.Events) {
-			b, err := s1.TryRead()
+			b, _, err := s1.TryRead()
 			if err != nil {
 				return
 			}
@@ -112,7 +113,7 @@ func TestWatchGoexit(t *testing.T) {
 		c, s := p.open()
 		var calls atomic.Int32
 		s.Watch(&watcher{ready: func(h2conn.Events) {
-			b, err := s.TryRead()
+			b, _, err := s.TryRead()
 			if err != nil {
 				return
 			}
@@ -139,7 +140,7 @@ func TestWatchWritable(t *testing.T) {
 			if ev&h2conn.Writable != 0 {
 				writable <- struct{}{}
 			}
-			if _, err := s.TryRead(); err != nil && !errors.Is(err, h2conn.ErrAgain) {
+			if _, _, err := s.TryRead(); err != nil && !errors.Is(err, h2conn.ErrAgain) {
 				over <- err
 			}
 		}})
@@ -162,5 +163,32 @@ func TestWatchWritable(t *testing.T) {
 		if err := wait(t, over); err == io.EOF {
 			t.Error("a reset is told as an end")
 		}
+	})
+}
+
+// What a callback has read that was left behind is told to the peer all the same.
+func TestWatchBlockedReads(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := connect(t, e, nil, nil)
+		c, s := p.open()
+		overdue, all := make(chan struct{}), make(chan struct{})
+		var calls atomic.Int32
+		var got atomic.Int64
+		s.Watch(&watcher{func(h2conn.Events) {
+			if calls.Add(1) == 1 {
+				<-overdue
+			}
+			for more := true; more; {
+				var b []byte
+				b, more, _ = s.TryRead()
+				if len(b) > 0 && got.Add(int64(len(b))) == 1<<20 {
+					close(all)
+				}
+				bufpool.Put(b)
+			}
+		}, func() { close(overdue) }})
+		c.SetWriteDeadline(time.Now().Add(patience))
+		must(t, second(c.Write(make([]byte, 1<<20))))
+		wait(t, all)
 	})
 }
