@@ -3,15 +3,18 @@ package h2
 import (
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// body is the body of a request. Read and Close may be called at the same time.
+// body is the body of a request. Read and Close may be called at the same time,
+// and by whoever outlives the handler.
 type body struct {
 	x       *exchange
 	trailer http.Header // of the request, filled at the end
 
+	mu     sync.Mutex // held while reading
 	eof    bool
 	wait   atomic.Bool // the client waits for a 100
 	closed atomic.Bool
@@ -20,39 +23,57 @@ type body struct {
 
 // Read reads what the client sent. The client may send more when it was read.
 func (b *body) Read(p []byte) (int, error) {
-	switch {
-	case b.taken.Load():
-		return 0, errHandover
-	case b.closed.Load():
-		return 0, http.ErrBodyReadAfterClose
-	case b.eof:
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.gone(); err != nil {
+		return 0, err
+	}
+	if b.eof {
 		return 0, io.EOF
 	}
 	if b.wait.Load() {
 		b.x.w.sendContinue()
 	}
 	n, err := b.x.s.Read(p)
-	switch {
-	case err == nil:
-	case err == io.EOF:
+	if err == io.EOF {
 		b.eof = true
 		fillTrailer(b.trailer, b.x.s.Trailers(), &b.x.c.names)
-	case b.taken.Load():
-		err = errHandover
-	case b.closed.Load():
-		err = http.ErrBodyReadAfterClose
+	} else if err != nil {
+		if gone := b.gone(); gone != nil {
+			err = gone
+		}
 	}
 	return n, err
+}
+
+// gone returns why nothing may be read any more.
+func (b *body) gone() error {
+	switch {
+	case b.taken.Load():
+		return errHandover
+	case b.closed.Load():
+		return http.ErrBodyReadAfterClose
+	}
+	return nil
 }
 
 // Close ends reading, and a Read that waits.
 func (b *body) Close() error {
 	if !b.taken.Load() && !b.closed.Swap(true) {
-		b.x.s.SetReadDeadline(time.Unix(1, 0))
+		b.x.s.SetReadDeadline(past)
 	}
 	return nil
 }
 
-// over is called when the handler has returned: what is left of the body nobody
-// may read any more.
-func (b *body) over() { b.closed.Store(true) }
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// leave waits until nobody reads, and nobody will: why is set.
+func (b *body) leave(why *atomic.Bool) {
+	why.Store(true)
+	if !b.mu.TryLock() {
+		b.x.s.SetReadDeadline(past)
+		b.mu.Lock()
+	}
+	b.mu.Unlock()
+}

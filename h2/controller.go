@@ -3,10 +3,19 @@ package h2
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/lariat-go/websocket"
+)
+
+// What handlers may ask of an http.ResponseWriter, here and by
+// [http.ResponseController].
+var (
+	_ http.Flusher    = (*response)(nil)
+	_ io.StringWriter = (*response)(nil)
+	_ io.ReaderFrom   = (*response)(nil)
 )
 
 // SetReadDeadline sets when reading the request's body gives up.
@@ -44,7 +53,7 @@ func (w *response) HijackStream() (websocket.Stream, error) {
 		}
 	}
 	w.taken = true
-	w.x.body.taken.Store(true)
+	w.x.body.leave(&w.x.body.taken)
 	w.x.s.SetDeadline(time.Time{})
 	return w.x.s, nil
 }

@@ -28,6 +28,7 @@ func TestShutdown(t *testing.T) {
 		down := make(chan error, 1)
 		go func() { down <- h.http.Config.Shutdown(t.Context()) }()
 		idle.want("GOAWAY 2147483647 NO_ERROR", "GOAWAY 0 NO_ERROR", "closed")
+		idle.nc.Close()
 		busy.want("GOAWAY 2147483647 NO_ERROR")
 		busy.request(3, true, "GET", "/") // was on its way
 		for f := busy.next(); f != "HEADERS 3 [:status=200]"; f = busy.next() {
@@ -45,6 +46,7 @@ func TestShutdown(t *testing.T) {
 		for f := busy.next(); f != "closed"; f = busy.next() {
 			ended[f] = true
 		}
+		busy.nc.Close()
 		if !ended["DATA 1 end whole"] || !ended["DATA 3 end whole"] {
 			t.Errorf("%v", ended)
 		}

@@ -243,6 +243,7 @@ func (c *conn) handle(s *h2conn.Stream, h *h2.Head, end bool) {
 // end ends the exchange when its handler has returned, or not: it crashed, with
 // a nil crash by runtime.Goexit.
 func (x *exchange) end(returned bool, crash any) {
+	x.body.closed.Store(true)
 	if x.r != nil && x.r.MultipartForm != nil {
 		x.r.MultipartForm.RemoveAll()
 	}
@@ -250,12 +251,12 @@ func (x *exchange) end(returned bool, crash any) {
 	if !returned && crash != nil && crash != http.ErrAbortHandler {
 		logf(x.c.srv, "websocket: panic serving %s over HTTP/2: %v\n%s", x.c.remote, crash, debug.Stack())
 	}
-	x.body.over()
 	if taken {
 		x.s.Detach()
-	} else {
-		x.s.Release()
+		return
 	}
+	x.body.leave(&x.body.closed)
+	x.s.Release()
 }
 
 // refuse answers a request that does not get to the handler.
