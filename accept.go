@@ -52,8 +52,7 @@ const (
 // anything. Package h2 has a server for it, with which all of the above holds.
 // Other servers work too, net/http's own under GODEBUG=http2xconnect=1, or one
 // for HTTP/3 (RFC 9220), with two differences: the handler must not return
-// before the connection has ended, which is when [Conn.Close] or [Conn.CloseNow]
-// has returned, or a Read with a [*CloseError]; and the connection ends with r's
+// before [Conn.Close] or [Conn.CloseNow] has, and the connection ends with r's
 // context. An extended CONNECT is refused with 501 where the writer can't be
 // flushed.
 //

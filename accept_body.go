@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/h2"
 )
 
 // bodyStream is the stream of an extended CONNECT on a server that does not
@@ -127,13 +128,27 @@ func (s *bodyStream) abandoned() {
 }
 
 // bodyError says what became of a body. What a server calls the loss of its
-// client is its own business.
+// client is its own business, but net/http tells of a RST_STREAM.
 func bodyError(err error) error {
+	var reset netHTTPReset
+	if errors.As(err, &reset) {
+		return &HTTP2StreamError{Stream: reset.StreamID, Code: reset.Code, Remote: true}
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fmt.Errorf("websocket: serve WebSocket outside of http.MaxBytesHandler: %w", err)
 	}
 	return fmt.Errorf("websocket: %w: %w", io.ErrUnexpectedEOF, err)
 }
+
+// netHTTPReset is what net/http makes of its own error for a RST_STREAM when
+// errors.As asks for a type with these fields.
+type netHTTPReset struct {
+	StreamID uint32
+	Code     h2.ErrCode
+	Cause    error
+}
+
+func (netHTTPReset) Error() string { return "RST_STREAM" }
 
 func (s *bodyStream) Read(p []byte) (int, error) {
 	n, err := s.in.Read(p)

@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/handshake"
@@ -167,3 +170,97 @@ func TestAcceptTunnel(t *testing.T) {
 		t.Errorf("%v", ce)
 	}
 }
+
+// It ends when the request does: the client is gone, or the handler has returned
+// without waiting.
+func TestAcceptTunnelGone(t *testing.T) {
+	c, _, gone := newTunnel(t)
+	read := async(readError(c))
+	gone()
+	if err := <-read; !errors.Is(err, io.ErrUnexpectedEOF) || websocket.CloseStatus(err) != websocket.StatusAbnormalClosure {
+		t.Errorf("%v", err)
+	}
+	checkOver(t, c, false)
+}
+
+// A deadline harms nothing, in either direction.
+func TestAcceptTunnelDeadlines(t *testing.T) {
+	c, peer, _ := newTunnel(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Read = %v", err)
+	}
+	if err := c.Write(ctx, websocket.MessageText, []byte("too late")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Write = %v", err)
+	}
+	done := async(func() error { return echo(c) })
+	peer.SendFrames(wstest.Text("after"))
+	peer.Expect(wstest.Text("after"))
+	peer.CloseWrite()
+	if ce := closeErrorOf(t, <-done); ce.Code != websocket.StatusAbnormalClosure || !errors.Is(ce, io.ErrUnexpectedEOF) {
+		t.Errorf("%v", ce)
+	}
+}
+
+// What was written before Close is on its way when Close returns, and a peer that
+// takes nothing is waited for a moment only.
+func TestAcceptTunnelClose(t *testing.T) {
+	a, b := wstest.Pipe(&wstest.PipeOptions{Buffer: 1000})
+	defer b.Close()
+	w := &stuckWriter{tunnel{ResponseRecorder: httptest.NewRecorder(), out: a}, a}
+	r := connectRequest()
+	r.Body = a
+	o := &websocket.AcceptOptions{}
+	o.WriteTimeout = 20 * time.Millisecond
+	acc, err := websocket.AcceptStream(w, r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := acc.Stream.Write(make([]byte, 4000)); err != nil { // waits in the middle
+		t.Fatal(err)
+	}
+	acc.Stream.Close()
+	if !w.expired() {
+		t.Error("the writer was not stopped")
+	}
+	if _, err := acc.Stream.Write([]byte("x")); err == nil {
+		t.Error("a write after Close succeeded")
+	}
+}
+
+// stuckWriter has a deadline.
+type stuckWriter struct {
+	tunnel
+	out *wstest.PipeConn
+}
+
+func (w *stuckWriter) SetWriteDeadline(t time.Time) error { return w.out.SetWriteDeadline(t) }
+
+func (w *stuckWriter) expired() bool {
+	_, err := w.out.Write(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
+}
+
+// A handler that has returned too early is told so, and net/http's panic goes no
+// further.
+func TestAcceptTunnelPanics(t *testing.T) {
+	a, _ := wstest.Pipe(nil)
+	r := connectRequest()
+	r.Body = a
+	c, err := websocket.Accept(&panicsLater{ResponseRecorder: httptest.NewRecorder()}, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	for err == nil { // the first is on its way when Write returns
+		err = c.Write(t.Context(), websocket.MessageText, []byte("x"))
+	}
+	if !strings.Contains(err.Error(), "must not return") {
+		t.Errorf("Write = %v", err)
+	}
+}
+
+type panicsLater struct{ *httptest.ResponseRecorder }
+
+func (*panicsLater) Write([]byte) (int, error) { panic("Write called after Handler finished") }

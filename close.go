@@ -39,6 +39,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	c.finishWriting()
 	c.mu.Unlock()
 	c.awaitEnd()
+	c.awaitStream()
 	return c.closeResult()
 }
 
@@ -58,7 +59,16 @@ func sendable(code StatusCode, reason string) (protocol.Close, error) {
 // of it is 1006. It returns nil.
 func (c *Conn) CloseNow() error {
 	c.drop(errCloseNow)
+	c.awaitStream()
 	return nil
+}
+
+// awaitStream waits until a stream that is lent by the handler of net/http is not
+// in use any more, whoever closes it. For others it does nothing.
+func (c *Conn) awaitStream() {
+	if d, ok := c.s.Unwrap().(interface{ Done() <-chan struct{} }); ok {
+		<-d.Done()
+	}
 }
 
 // CloseRead reads on behalf of a program that wants no messages, so that pings

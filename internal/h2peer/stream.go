@@ -125,7 +125,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) EndedWith() int {
 	s.c.t.Helper()
 	s.c.wait("END_STREAM", func() bool { return s.inEnd || s.err != nil })
-	if s.err != nil {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if !s.inEnd {
 		s.c.t.Errorf("HTTP/2: the stream was not ended but reset: %v", s.err)
 	}
 	return s.last
