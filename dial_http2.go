@@ -164,25 +164,25 @@ func (d *dialer) openStream(ctx context.Context, r *route, req *opening) (*wire2
 }
 
 // tryStream opens a stream, on the pool's connection or on one of its own.
-func (d *dialer) tryStream(ctx context.Context, r *route, req *opening) (*wire2, *link, error) {
-	failed := func(err error) error {
-		if _, ok := errors.AsType[*DialError](err); ok {
-			return err
-		}
-		return upgradeError(ctx, r.addr(), err)
-	}
+func (d *dialer) tryStream(ctx context.Context, r *route, req *opening) (w *wire2, l *link, err error) {
 	if p := d.o.Pool; p != nil {
-		s, l, err := p.open(ctx, d, r, &want{head: req.head, connect: true, link: d.o.HTTP == HTTPAuto})
-		if l != nil || err != nil {
-			return nil, l, failedUnlessNil(failed, err)
+		w = &wire2{server: r.addr()}
+		w.s, l, err = p.open(ctx, d, r, &want{head: req.head, connect: true, link: d.o.HTTP == HTTPAuto})
+	} else {
+		w, l, err = d.openSingle(ctx, r, req)
+	}
+	if err != nil {
+		if _, ok := errors.AsType[*DialError](err); !ok {
+			err = upgradeError(ctx, r.addr(), err)
 		}
-		return &wire2{s: s, server: r.addr()}, nil, nil
+		return nil, nil, err
 	}
-	offers := []string{alpnHTTP2}
-	if d.o.HTTP == HTTPAuto {
-		offers = append(offers, alpnHTTP1)
-	}
-	l, err := d.connect(ctx, r, offers...)
+	return w, l, nil
+}
+
+// openSingle opens a stream on a connection that is there for it alone.
+func (d *dialer) openSingle(ctx context.Context, r *route, req *opening) (*wire2, *link, error) {
+	l, err := d.connect(ctx, r, alpnOffers(d.o.HTTP == HTTPAuto)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -191,36 +191,36 @@ func (d *dialer) tryStream(ctx context.Context, r *route, req *opening) (*wire2,
 			return nil, l, nil
 		}
 		l.socket.Close()
-		return nil, nil, failed(notHTTP2(l))
+		return nil, nil, notHTTP2(l)
 	}
-	own := new(single)
 	var trace func(HTTP2Frame)
 	if d.o.Trace != nil {
 		trace = d.o.Trace.HTTP2
 	}
-	c := d.newHTTP2(l, &h2conn.Options{Config: h2.Config{OnFrame: onFrame(trace)}, Active: own.active})
-	own.c = c
-	go c.Serve()
-	err = d.settled(ctx, c)
-	if err == nil && !c.ExtendedConnect() {
+	own := new(single)
+	own.c = d.newHTTP2(l, &h2conn.Options{Config: h2.Config{OnFrame: onFrame(trace)}, Active: own.active})
+	go own.c.Serve()
+	err = d.settled(ctx, own.c)
+	if err == nil && !own.c.ExtendedConnect() {
 		err = errDisabled
 	}
 	var s *h2conn.Stream
 	if err == nil {
-		s, err = c.Open(ctx, req.head, false, true)
+		s, err = own.c.Open(ctx, req.head, false, true)
 	}
 	if err != nil {
-		c.Close()
-		return nil, nil, failed(err)
+		own.c.Close()
+		return nil, nil, err
 	}
 	return &wire2{s: s, own: own, server: l.addr}, nil, nil
 }
 
-func failedUnlessNil(failed func(error) error, err error) error {
-	if err == nil {
-		return nil
+// alpnOffers is what is offered where HTTP/2 is wanted, with HTTP/1.1 or alone.
+func alpnOffers(both bool) []string {
+	if both {
+		return []string{alpnHTTP2, alpnHTTP1}
 	}
-	return failed(err)
+	return []string{alpnHTTP2}
 }
 
 // errDisabled is for a server whose SETTINGS do not allow extended CONNECT.

@@ -38,7 +38,8 @@ var ErrPoolClosed = fmt.Errorf("websocket: the pool is closed: %w", net.ErrClose
 //
 // A connection is shared by what has the same scheme, host and port, the same
 // proxy, the same Unix, and the same TLSConfig, by its pointer. How NetDial
-// connects is not looked at: it is to be the same wherever these are.
+// connects is not looked at: it is to be the same wherever these are. The
+// timeouts are those of whoever was first to need the connection.
 //
 // What happens to one stream does not touch the others. A connection that the
 // server wants to end (GOAWAY) keeps the sockets it has; new ones go to a new

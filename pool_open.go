@@ -157,7 +157,7 @@ func (p *Pool) join(ctx context.Context, d *dialer, r *route, k poolKey, w *want
 		dctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		h.dial = &poolDial{done: make(chan struct{}), cancel: cancel, both: w.link}
 		p.running.Add(1)
-		go p.make(dctx, d, r, k, h.dial)
+		go p.dial(dctx, d, r, k, h.dial)
 	}
 	h.dial.waiters++
 	return h.dial, nil
@@ -207,12 +207,16 @@ func (d *poolDial) drop() {
 	}
 }
 
-// make makes a connection for k.
-func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *poolDial) {
+// dial makes a connection for k.
+func (p *Pool) dial(ctx context.Context, d *dialer, r *route, k poolKey, dial *poolDial) {
 	defer p.running.Done()
 	c, l, err := p.connect(ctx, d, r, k, dial.both)
 	if errors.Is(err, ErrNoHTTP2) {
 		p.avoid(k, true)
+	}
+	free := false
+	if c != nil {
+		_, free = c.Usable()
 	}
 	p.mu.Lock()
 	h := p.host(k)
@@ -221,7 +225,6 @@ func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *p
 	if c != nil {
 		h.conns = append(h.conns, c)
 		if of := p.conns[c]; of != nil {
-			_, free := c.Usable()
 			of.none = !free
 		}
 	}
@@ -236,11 +239,7 @@ func (p *Pool) make(ctx context.Context, d *dialer, r *route, k poolKey, dial *p
 // connect connects to the server of r and waits for its SETTINGS. With both, a
 // server that has chosen HTTP/1.1 gives a link as well as an error.
 func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both bool) (*h2conn.Conn, *link, error) {
-	offers := []string{alpnHTTP2}
-	if both {
-		offers = append(offers, alpnHTTP1)
-	}
-	l, err := d.connect(ctx, r, offers...)
+	l, err := d.connect(ctx, r, alpnOffers(both)...)
 	if err != nil {
 		return nil, nil, err
 	}
