@@ -1,6 +1,9 @@
 package stream
 
 import (
+	"sync"
+	"time"
+
 	"github.com/lariat-go/websocket/internal/bufpool"
 	"golang.org/x/sys/unix"
 )
@@ -8,12 +11,44 @@ import (
 // maxRecord is the most plaintext a TLS record holds.
 const maxRecord = 16 << 10
 
-// tlsRoom is what TryWrite knows of the socket. It is owned by who writes.
+// tlsRoom is what TryWrite knows of the socket. It is owned by who writes, but
+// for what its lock guards.
 type tlsRoom struct {
+	wmu       sync.Mutex // guards the two below
+	wdeadline time.Time
+	trying    bool // TryWrite is at it, which no deadline may disturb
+
 	onRoom func(fd uintptr)
 	unsent int  // bytes the peer has not acknowledged; negative: not known
 	sndbuf int  // the size of the kernel's buffer, which only grows
 	ready  bool // the TLS handshake is over
+}
+
+// SetWriteDeadline sets the deadline of Write. What TryWrite writes does not have
+// to wait, so no deadline is to be met; and crypto/tls does not get over one that
+// passes.
+func (s *tlsSocket) SetWriteDeadline(t time.Time) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.wdeadline = t
+	if s.trying {
+		return nil
+	}
+	return s.Conn.SetWriteDeadline(t)
+}
+
+// try begins or ends a TryWrite.
+func (s *tlsSocket) try(begins bool) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.trying = begins
+	switch {
+	case s.wdeadline.IsZero():
+	case begins:
+		s.Conn.SetWriteDeadline(time.Time{})
+	default:
+		s.Conn.SetWriteDeadline(s.wdeadline)
+	}
 }
 
 // TryWrite writes as long as the kernel has room enough that a record can't have
@@ -32,6 +67,8 @@ func (s *tlsSocket) TryWrite(p, tail []byte) (n int, err error) {
 		defer bufpool.Put(first)
 		p, tail = first, tail[m:]
 	}
+	s.try(true)
+	defer s.try(false)
 	for _, b := range [2][]byte{p, tail} {
 		for len(b) > 0 {
 			rec := b[:min(len(b), maxRecord)]

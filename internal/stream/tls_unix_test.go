@@ -76,9 +76,6 @@ func TestTLSReadBorrow(t *testing.T) {
 	}
 	borrow(t, tr, "after")
 
-	if n, err := tr.TryWrite([]byte("x"), []byte("y")); n != 0 || err != nil {
-		t.Errorf("TryWrite: %d, %v", n, err)
-	}
 	server.Close()
 	if p, err := tr.ReadBorrow(12); p != nil || err != io.EOF {
 		t.Errorf("at the end: %q, %v", p, err)
