@@ -239,7 +239,9 @@ func TestInadequateSecurity(t *testing.T) {
 			defer nc.Close()
 			nc.SetDeadline(time.Now().Add(patience))
 			if c.ok {
-				newRaw(t, nc).request(1, true, "GET", "/")
+				raw := newRaw(t, nc)
+				raw.request(1, true, "GET", "/")
+				raw.want("HEADERS 1 end [:status=200 content-length=0]")
 				return
 			}
 			raw := &rawClient{t: t, nc: nc, fr: http2.NewFramer(nc, nc)}
