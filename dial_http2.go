@@ -22,14 +22,6 @@ import (
 // for an ordinary request use an [http.Transport], or the Fallback of [Pool].
 var ErrNoHTTP2 = h2http.ErrNoHTTP2
 
-const (
-	// maxRefused is how often a stream is tried again that the server says it
-	// has not looked at.
-	maxRefused = 3
-
-	maxInterim = 8 // answers before the final one
-)
-
 // openHTTP2 makes one attempt over HTTP/2 and, where that is wanted and makes
 // sense, another one over HTTP/1.1.
 func (d *dialer) openHTTP2(ctx context.Context, hs *handshake.Client, u *url.URL) (*Conn, *url.URL, error) {
@@ -156,7 +148,7 @@ func (d *dialer) openStream(ctx context.Context, r *route, req *opening) (*wire2
 			d.o.Pool.doubt(s.s.Conn())
 		}
 		cancel()
-		if !h2http.Refused(err) || tries == maxRefused {
+		if !h2http.Refused(err) || tries == h2http.MaxRetries || h2http.Pause(ctx, tries) != nil {
 			return s, nil, nil // whatever it is, upgrade finds it
 		}
 		s.close()
@@ -293,8 +285,8 @@ func (w *wire2) await(ctx context.Context) error {
 		case w.err != nil:
 		case w.head.TooLarge:
 			w.err = errors.New("the header of the answer is longer than 32 KiB or has more than 100 fields")
-		case w.head.Status < 200 && interim == maxInterim:
-			w.err = fmt.Errorf("more than %d interim responses, the last one %d", maxInterim, w.head.Status)
+		case w.head.Status < 200 && interim == h2http.MaxInterim:
+			w.err = fmt.Errorf("more than %d interim responses, the last one %d", h2http.MaxInterim, w.head.Status)
 		}
 		w.done = w.err != nil || w.head.Status >= 200
 	}

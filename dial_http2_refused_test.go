@@ -244,12 +244,12 @@ func TestDialHTTP2Retried(t *testing.T) {
 		mustGreet(t, c, err)
 	})
 	bubble(t, "always", func(t *testing.T) {
-		s := servers(t, refuses(t), refuses(t), refuses(t), refuses(t))
+		s := servers(t, refuses(t), refuses(t), refuses(t), refuses(t), refuses(t), refuses(t))
 		_, err := websocket.Dial(within(t), "ws://h/", s.options())
 		if se, ok := errors.AsType[*websocket.HTTP2StreamError](err); !ok || se.Code.String() != "REFUSED_STREAM" {
 			t.Errorf("error %v", err)
 		}
-		if s.count() != 4 {
+		if s.count() != 6 {
 			t.Errorf("%d attempts", s.count())
 		}
 	})

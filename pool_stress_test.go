@@ -2,12 +2,14 @@ package websocket_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/h2"
@@ -101,4 +103,65 @@ func TestPoolStress(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Whoever gives up at whatever moment leaves nothing behind, and harms nobody.
+func TestPoolCancelStress(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/socket" {
+			io.Copy(w, r.Body)
+			return
+		}
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for m, err := range c.Messages(r.Context()) {
+			if err != nil || c.Write(r.Context(), m.Type, m.Data) != nil {
+				return
+			}
+		}
+	})
+	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.Protocols = new(http.Protocols)
+	srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	if err := h2.ConfigureServer(srv.Config, &h2.Options{MaxStreams: 4}); err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	defer srv.Close()
+	pool := &websocket.Pool{UnencryptedHTTP2: true, MaxConns: 2}
+	defer pool.Close()
+	o := &websocket.DialOptions{HTTP: websocket.HTTP2, Pool: pool}
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			for j := range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*j*10)*time.Microsecond)
+				if (i+j)%2 == 0 {
+					if c, err := websocket.Dial(ctx, srv.URL+"/socket", o); err == nil {
+						c.Write(ctx, websocket.MessageText, []byte("x"))
+						c.Read(ctx)
+						c.CloseNow()
+					}
+				} else {
+					r := newRequest(t, ctx, "POST", srv.URL, bytes.NewReader(make([]byte, 100000)))
+					if res, err := pool.RoundTrip(r); err == nil {
+						io.Copy(io.Discard, res.Body)
+						res.Body.Close()
+					}
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	for range 8 { // all the room there is
+		c, err := websocket.Dial(within(t), srv.URL+"/socket", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+	}
 }

@@ -136,8 +136,8 @@ func (x *exchange) await() (h *h2.Head, end bool, err error) {
 		case h.Status >= 200:
 			x.answer(h.Status < 300)
 			return h, end, nil
-		case interim == maxInterim:
-			return nil, false, fmt.Errorf("%w: more than %d interim ones, the last one %d", ErrResponse, maxInterim, h.Status)
+		case interim == MaxInterim:
+			return nil, false, fmt.Errorf("%w: more than %d interim ones, the last one %d", ErrResponse, MaxInterim, h.Status)
 		}
 		if h.Status == http.StatusContinue {
 			x.answer(true)

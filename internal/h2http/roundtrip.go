@@ -16,8 +16,13 @@ const (
 	// DefaultContinueTimeout is how long a 100 (Continue) is waited for.
 	DefaultContinueTimeout = time.Second
 
-	maxRetries = 5 // of a request that the server has not looked at
-	maxInterim = 8 // answers before the final one
+	// MaxRetries is how often a request is sent again that the server says it
+	// has not looked at.
+	MaxRetries = 5
+
+	// MaxInterim is how many answers may come before the final one.
+	MaxInterim = 8
+
 	firstPause = 10 * time.Millisecond
 )
 
@@ -55,7 +60,6 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx := req.Context()
-	pause := firstPause
 	for retries := 0; ; retries++ {
 		res, x, err := c.try(req, head)
 		if err == nil {
@@ -64,7 +68,7 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 		if errors.Is(err, ErrNoHTTP2) {
 			return nil, err
 		}
-		if !Refused(err) || retries == maxRetries || ctx.Err() != nil {
+		if !Refused(err) || retries == MaxRetries || ctx.Err() != nil {
 			closeBody(req)
 			return nil, err
 		}
@@ -73,15 +77,27 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 		}
-		if retries > 0 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				closeBody(req)
-				return nil, ended(ctx)
-			}
-			pause *= 2
+		if Pause(ctx, retries) != nil {
+			closeBody(req)
+			return nil, ended(ctx)
 		}
+	}
+}
+
+// Pause waits before a request is sent again that was refused; retries is how
+// often that was done. The first one is at once, the later ones leave the server
+// more and more time to be done with others.
+func Pause(ctx context.Context, retries int) error {
+	if retries == 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(firstPause << (retries - 1))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
