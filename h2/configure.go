@@ -30,9 +30,8 @@ const (
 // where srv.Protocols has UnencryptedHTTP2.
 //
 // The fields of srv are read when a connection begins. srv.Shutdown drains all
-// connections: clients are told to open no more streams, those that are open
-// end in their own time. WebSockets are streams like others here: see
-// [websocket.Conn] and the Shutdown of package server for ending them.
+// connections: clients are told to open no more streams, and those that are open
+// end in their own time, but for WebSockets, which are closed with 1001.
 func ConfigureServer(srv *http.Server, o *Options) error {
 	if srv == nil {
 		return &option.Error{Field: "srv", Value: srv, Want: "a server"}

@@ -48,8 +48,9 @@
 // # Ending
 //
 // http.Server.Shutdown sends GOAWAY on every connection, and waits until its
-// streams have ended (RFC 9113, section 6.8). A WebSocket is a stream: end those
-// of package server with its Shutdown. http.Server.Close cuts all of them.
+// streams have ended (RFC 9113, section 6.8). WebSockets are streams, and are
+// closed with 1001 then; the Shutdown of package server spreads that over a
+// time, if it is called first. http.Server.Close cuts all of them.
 //
 // # Tests
 //
