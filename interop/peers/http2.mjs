@@ -56,12 +56,7 @@ class Upgraded extends Duplex {
   }
 
   _final(done) {
-    // Nothing of what may still come is of interest; clients that end their
-    // direction only when the stream is over would wait.
-    this.#stream.end(() => {
-      this.#stream.close(NGHTTP2_NO_ERROR);
-      done();
-    });
+    this.#stream.end(done);
   }
 
   _destroy(error, done) {
