@@ -170,6 +170,11 @@ func (c *Conn) closeReceived(cl protocol.Close) error {
 	defer c.mu.Unlock()
 	c.more().closing.Received(cl)
 	c.sayGoodbye()
+	if h, ok := c.s.Unwrap().(halfCloser); ok && !c.ended.Load() {
+		c.mu.Unlock()
+		h.CloseWrite() // unless it went with the close frame
+		c.mu.Lock()
+	}
 	if c.conf.role == protocol.RoleClient && !c.ended.Load() {
 		c.linger()
 	}

@@ -124,17 +124,22 @@ func (c *Conn) takeOut() []byte {
 	}
 	batch := c.out
 	c.out = nil
-	if c.err == protocol.ErrCloseSent && len(batch) > 0 { // it ends with the close frame
-		if e, ok := c.s.Unwrap().(endAfterer); ok {
+	if c.err == protocol.ErrCloseSent && len(batch) > 0 && c.extra.closing.State() == protocol.StateClosed {
+		// It ends with a close frame that has no answer.
+		if e, ok := c.s.Unwrap().(halfCloser); ok {
 			e.EndAfter(len(batch))
 		}
 	}
 	return batch
 }
 
-// endAfterer is a Stream that can end its sending direction with a byte that is
-// still to be written.
-type endAfterer interface{ EndAfter(n int) }
+// halfCloser is a stream of HTTP/2 or HTTP/3, on which the two directions end
+// apart. Ours must not end with a close frame that asks for an answer: a browser
+// that sees the end resets the stream instead of answering.
+type halfCloser interface {
+	EndAfter(n int) // with a byte that is still to be written
+	CloseWrite() error
+}
 
 // flushOthers ends a flush: what others queued meanwhile is written as far as
 // the transport takes it at once, and the rest is left to a goroutine that

@@ -6,6 +6,7 @@ import (
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/protocol"
 )
 
 // How writing works: frames are appended to s.out under s.mu. While callbacks
@@ -79,7 +80,9 @@ func (s *Session) takeOut() (head []byte, off int) {
 // transmit writes as much as the kernel takes. s.mu is held, and released
 // meanwhile.
 func (s *Session) transmit(p, tail []byte) (int, error) {
-	if len(s.out) == 0 && s.mode.Load()&modeClosing != 0 { // p ends with the close frame, and nothing follows
+	if len(s.out) == 0 && s.mode.Load()&modeClosing != 0 && s.rare.end.closing.State() == protocol.StateClosed {
+		// It ends with a close frame that has no answer. After one that asks for an
+		// answer, a browser that sees the end resets the stream instead.
 		if l, ok := s.link.(endingLink); ok {
 			l.endAfter(len(p) + len(tail))
 		}

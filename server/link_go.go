@@ -288,8 +288,20 @@ func (l *goLink) close(hard bool) {
 	if hard {
 		l.closeNow()
 	} else {
-		l.sayGoodbye(l.t.Close)
+		l.sayGoodbye(l.closeSoftly)
 	}
+}
+
+// closeSoftly ends our direction first, where that is apart from the peer's, and
+// unless it went with the close frame.
+func (l *goLink) closeSoftly() error {
+	if h, ok := l.t.Unwrap().(interface {
+		EndAfter(n int)
+		CloseWrite() error
+	}); ok {
+		h.CloseWrite()
+	}
+	return l.t.Close()
 }
 
 func (l *goLink) wake() {

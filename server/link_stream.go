@@ -71,6 +71,7 @@ func (l *streamLink) close(hard bool) {
 	if hard {
 		l.abort()
 	} else {
+		l.t.CloseWrite() // unless it went with the close frame
 		l.t.Close()
 	}
 }
