@@ -21,8 +21,8 @@ import (
 // more as some of them end.
 func proxies() []proxyKind {
 	return []proxyKind{
-		{"nghttpx", startNghttpx, []int{1}, 50},
-		{"haproxy", startHAProxy, []int{1}, 50},
+		{"nghttpx", startNghttpx, []int{1, 2}, 50},
+		{"haproxy", startHAProxy, []int{1, 2}, 50},
 		{"apache", startApache, []int{1}, 5},
 	}
 }

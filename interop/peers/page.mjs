@@ -4,6 +4,7 @@
 //   "browser": path of Chromium    "profile": an empty folder for its profile
 //   "page": URL of the page        "elsewhere": the same page by another name
 //   "socket": URL of the server    "pid": process of the server
+//   "status": what the server answers to a handshake: 101, or 200 over HTTP/2
 //
 // Prints one JSON object: {"checks": [{"name", "ok", "detail"}]}. The checks
 // build on each other. The last one ends the server.
@@ -22,6 +23,11 @@ page.on("pageerror", (error) => complaints.push(String(error)));
 page.on("console", (message) => {
   if (message.type() === "error") complaints.push(message.text());
 });
+
+const statuses = [];
+const tools = await context.newCDPSession(page);
+tools.on("Network.webSocketHandshakeResponseReceived", ({ response }) => statuses.push(response.status));
+await tools.send("Network.enable");
 
 function equal(got, want, what) {
   if (got !== want) throw new Error(`${what}: got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
@@ -117,6 +123,10 @@ const checks = {
     await connect();
     process.kill(options.pid, "SIGTERM");
     await says("#closecode", "1001");
+  },
+  async handshakes() {
+    const opened = statuses.filter((status) => status < 400);
+    equal(opened.join(), [options.status, options.status, options.status].join(), "statuses");
   },
 };
 
