@@ -180,6 +180,10 @@ func (s *bodyStream) Close() error {
 	return nil
 }
 
+// CloseWrite is Close: our direction ends when the handler returns, and the other
+// one with it.
+func (s *bodyStream) CloseWrite() error { return s.Close() }
+
 // Abort ends the stream at once. The code is the server's choice.
 func (s *bodyStream) Abort(uint32) {
 	s.closing.Do(func() {

@@ -19,9 +19,21 @@ import (
 // overHTTP2 reports whether an engine's sessions are streams of HTTP/2.
 func overHTTP2(engine string) bool { return strings.HasPrefix(engine, "h2") }
 
+// netHTTP is the engine over net/http's own HTTP/2, which takes extended CONNECT in
+// a process that was started with xconnect in GODEBUG.
+const (
+	netHTTP  = "h2 of net/http"
+	xconnect = "http2xconnect=1"
+)
+
 // serveHTTP2 has a server that is not started yet speak HTTP/2 as well.
 func (h *host) serveHTTP2(engine string) {
 	h.t.Helper()
+	h.pool = &websocket.Pool{MaxConns: -1}
+	if engine == netHTTP {
+		h.http.EnableHTTP2 = true
+		return
+	}
 	srv := h.http.Config
 	if engine == "h2c" {
 		srv.Protocols = new(http.Protocols)
@@ -32,7 +44,6 @@ func (h *host) serveHTTP2(engine string) {
 		h.t.Fatal(err)
 	}
 	h.http.TLS = srv.TLSConfig.Clone()
-	h.pool = &websocket.Pool{MaxConns: -1}
 }
 
 // stream is a stream of HTTP/2 in the clothes of a connection of HTTP/1.1: an

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,14 @@ const patience = 10 * time.Second
 
 // engines are the ways in which a session can be carried. One test body passes
 // over all of them.
-var engines = []string{"poll", "poll+tls", "goroutine", "goroutine+tls", "h2", "h2c"}
+var engines = allEngines()
+
+func allEngines() []string {
+	if strings.Contains(os.Getenv("GODEBUG"), xconnect) {
+		return []string{netHTTP}
+	}
+	return []string{"poll", "poll+tls", "goroutine", "goroutine+tls", "h2", "h2c"}
+}
 
 // each runs a test over every engine, side by side: most of them wait most of
 // the time.
@@ -94,7 +102,7 @@ func serveUpgrade(t testing.TB, engine string, u server.Upgrade) *host {
 	if overHTTP2(engine) {
 		hs.serveHTTP2(engine)
 	}
-	if strings.HasSuffix(engine, "tls") || engine == "h2" {
+	if strings.HasSuffix(engine, "tls") || engine == "h2" || engine == netHTTP {
 		hs.http.StartTLS()
 	} else {
 		hs.http.Start()
