@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +130,16 @@ func TestDialAuto(t *testing.T) {
 					p.must(p.fr.WriteGoAway(1, http2.ErrCodeHTTP11Required, nil))
 				}, "h2"), http1}
 			}, 1, []string{"h2 http/1.1", "http/1.1"},
+		},
+		{
+			"REFUSED_STREAM again and again", func(t *testing.T) []func(net.Conn) {
+				refuses := secure.choosing(func(nc net.Conn) {
+					p := newH2Peer(t, nc, extended)
+					p.reset(p.request().stream, http2.ErrCodeRefusedStream)
+					p.drain()
+				}, "h2")
+				return append(slices.Repeat([]func(net.Conn){refuses}, 6), http1)
+			}, 1, append(slices.Repeat([]string{"h2 http/1.1"}, 6), "http/1.1"),
 		},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
@@ -193,6 +194,71 @@ func TestNoStream(t *testing.T) {
 			<-closed
 		} else if err := <-closed; err != io.ErrClosedPipe {
 			t.Errorf("the body: %v", err)
+		}
+	}
+}
+
+// Bodies that end without a last piece, or before the trailers that were
+// announced are set.
+func TestBodyEnds(t *testing.T) {
+	c := client(t, echo)
+	for name, tt := range map[string]struct {
+		body    io.Reader
+		length  int64
+		trailer http.Header
+		fails   bool
+	}{
+		"length known, EOF later":    {iotest.OneByteReader(strings.NewReader("abc")), 3, nil, false},
+		"length known, data and EOF": {iotest.DataErrReader(strings.NewReader("abc")), 3, nil, false},
+		"more than announced":        {strings.NewReader("abcd"), 3, nil, true},
+		"more, in another piece":     {io.MultiReader(strings.NewReader("abc"), strings.NewReader("d")), 3, nil, true},
+		"an error at the end":        {io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errors.New("broken"))), 3, nil, true},
+		"trailers never set":         {strings.NewReader("abc"), -1, http.Header{"X-Sum": nil}, false},
+		"trailers not to be sent":    {strings.NewReader("abc"), -1, http.Header{"X-Sum": {"a\nb"}}, true},
+	} {
+		r := newRequest(t, t.Context(), struct{ io.Reader }{tt.body})
+		r.ContentLength, r.Trailer = tt.length, tt.trailer
+		res, err := c.RoundTrip(r)
+		if tt.fails {
+			if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if body, err := io.ReadAll(res.Body); string(body) != "abc" || err != nil {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+	}
+}
+
+// A request that was refused is sent again only if that is possible.
+func TestRefused(t *testing.T) {
+	c := client(t, func(s *h2conn.Stream, _ *h2.Head, _ bool) {
+		io.ReadAll(streamReader{s})
+		s.Abort(uint32(h2.ErrCodeRefusedStream))
+	})
+	broken := errors.New("broken")
+	for name, get := range map[string]func() (io.ReadCloser, error){
+		"no GetBody":       nil,
+		"GetBody fails":    func() (io.ReadCloser, error) { return nil, broken },
+		"refused for ever": func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil },
+	} {
+		r := newRequest(t, t.Context(), strings.NewReader("x"))
+		r.GetBody = get
+		_, err := c.RoundTrip(r)
+		if name == "GetBody fails" != errors.Is(err, broken) || name != "GetBody fails" && !h2http.Refused(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for retries := range 2 {
+		if err := h2http.Pause(ctx, retries); !errors.Is(err, context.Canceled) {
+			t.Errorf("Pause: %v", err)
 		}
 	}
 }
