@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -402,6 +403,17 @@ func TestPoolFallback(t *testing.T) {
 
 // The end of a context ends the wait for a connection, and for room on it.
 func TestPoolRequestContext(t *testing.T) {
+	bubble(t, "deadline", func(t *testing.T) {
+		pool := plainPool(t, servers(t, func(nc net.Conn) { newH2Peer(t, nc).drain() }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 2 { // waiting for the answer, and with a context that has ended
+			_, err := (&http.Client{Transport: pool}).Do(newRequest(t, ctx, "GET", "http://h/", nil))
+			if ue, ok := errors.AsType[*url.Error](err); !ok || !ue.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v", err)
+			}
+		}
+	})
 	bubble(t, "waiting for room", func(t *testing.T) {
 		pool := plainPool(t, servers(t, func(nc net.Conn) {
 			p := newH2Peer(t, nc, slots(1))

@@ -28,7 +28,9 @@ func hosts(t *testing.T, settings ...http2.Setting) func(net.Conn) {
 				p.respond(f.StreamID, false, "200")
 				p.data(f.StreamID, false, greeting)
 			case *http2.DataFrame:
-				p.data(f.StreamID, true, "\x88\x02\x03\xe8")
+				if len(f.Data()) > 0 { // END_STREAM may follow by itself
+					p.data(f.StreamID, true, "\x88\x02\x03\xe8")
+				}
 			}
 		}
 	}

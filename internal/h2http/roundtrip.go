@@ -129,7 +129,10 @@ func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchang
 	ctx := req.Context()
 	sends := hasBody(req) || len(req.Trailer) > 0
 	s, err := c.Open(ctx, head, !sends)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, nil, ended(ctx)
+	case err != nil:
 		return nil, nil, err
 	}
 	x := newExchange(req, s)
@@ -152,11 +155,21 @@ func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchang
 	return res, x, nil
 }
 
+// contextError is the end of a request's context.
+type contextError struct{ err, cause error }
+
 // ended returns the error of a request whose context ended.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause != err {
-		return fmt.Errorf("websocket: request: %w: %w", err, cause)
+func ended(ctx context.Context) error { return &contextError{ctx.Err(), context.Cause(ctx)} }
+
+func (e *contextError) Error() string {
+	text := "websocket: request: " + e.err.Error()
+	if e.cause != e.err {
+		text += ": " + e.cause.Error()
 	}
-	return fmt.Errorf("websocket: request: %w", err)
+	return text
 }
+
+func (e *contextError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// Timeout reports whether a deadline has passed, as a [net/url.Error] asks.
+func (e *contextError) Timeout() bool { return errors.Is(e.err, context.DeadlineExceeded) }
