@@ -305,12 +305,15 @@ func acceptRaw(t testing.TB, nc net.Conn, answer string) net.Conn {
 	return &bufferedConn{nc, r}
 }
 
-// eachCarrier runs a test with connections over every carrier. pair returns the
-// two ends of a new one.
-func eachCarrier(t *testing.T, f func(t *testing.T, pair func(client, server *websocket.ConnOptions) (c, s *websocket.Conn))) {
+// pairFunc returns the two ends of a new connection.
+type pairFunc func(client, server *websocket.ConnOptions) (c, s *websocket.Conn)
+
+// eachCarrier runs a test with connections over every carrier.
+func eachCarrier(t *testing.T, f func(t *testing.T, pair pairFunc)) {
 	t.Helper()
 	for _, carrier := range carriers {
 		t.Run(carrier, func(t *testing.T) {
+			t.Parallel()
 			f(t, func(client, server *websocket.ConnOptions) (c, s *websocket.Conn) {
 				return carriedPair(t, carrier, client, server)
 			})

@@ -153,8 +153,10 @@ func TestConformanceTextFailsFast(t *testing.T) {
 }
 
 // S2.20, S2.26: our own text is checked before anything of it is sent.
-func TestConformanceTextSent(t *testing.T) {
-	client, server := tcpPair(t, nil, nil)
+func TestConformanceTextSent(t *testing.T) { eachCarrier(t, testConformanceTextSent) }
+
+func testConformanceTextSent(t *testing.T, pair pairFunc) {
+	client, server := pair(nil, nil)
 	ctx := context.Background()
 	for _, s := range textSequences() {
 		err := client.Write(ctx, websocket.MessageText, []byte(s))

@@ -50,8 +50,10 @@ func echo(c *websocket.Conn) error {
 }
 
 // S0.18, S0.22: a message of any size comes back as it was sent.
-func TestEcho(t *testing.T) {
-	c, s := tcpPair(t, nil, nil)
+func TestEcho(t *testing.T) { eachCarrier(t, testEcho) }
+
+func testEcho(t *testing.T, pair pairFunc) {
+	c, s := pair(nil, nil)
 	done := make(chan error, 1)
 	go func() { done <- echo(s) }()
 	for _, n := range []int{0, 1, 125, 126, 4096, 65535, 65536, 200_000, 1 << 20} {

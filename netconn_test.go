@@ -23,7 +23,7 @@ import (
 // A NetConn is a net.Conn to the letter of nettest, whatever is below.
 func TestNetConn(t *testing.T) {
 	pmd := websocket.ConnOptions{Extensions: []extension.Extension{deflate.New(nil)}}
-	for name, pair := range map[string]func(t *testing.T) (a, b *websocket.Conn){
+	pairs := map[string]func(t *testing.T) (a, b *websocket.Conn){
 		"pipe": func(t *testing.T) (a, b *websocket.Conn) { return wstest.Pair(t, nil) },
 		"pipe, server first": func(t *testing.T) (a, b *websocket.Conn) {
 			b, a = wstest.Pair(t, nil)
@@ -32,12 +32,16 @@ func TestNetConn(t *testing.T) {
 		"pipe, deflate": func(t *testing.T) (a, b *websocket.Conn) {
 			return wstest.Pair(t, &wstest.PairOptions{Client: pmd, Server: pmd})
 		},
-		"TCP": func(t *testing.T) (a, b *websocket.Conn) { return tcpPair(t, nil, nil) },
 		"small pipe": func(t *testing.T) (a, b *websocket.Conn) {
 			return wstest.Pair(t, &wstest.PairOptions{Pipe: wstest.PipeOptions{Buffer: 100}})
 		},
-	} {
+	}
+	for _, carrier := range carriers {
+		pairs[carrier] = func(t *testing.T) (a, b *websocket.Conn) { return carriedPair(t, carrier, nil, nil) }
+	}
+	for name, pair := range pairs {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				a, b := pair(t)
 				c1 = websocket.NetConn(context.Background(), a, websocket.MessageBinary)

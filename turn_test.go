@@ -49,8 +49,10 @@ func TestLargeMessageWaitsItsTurn(t *testing.T) {
 }
 
 // A writer of large messages gets its turn among many writers of small ones.
-func TestLargeMessageIsNotStarved(t *testing.T) {
-	c, s := tcpPair(t, nil, &websocket.ConnOptions{MaxMessageSize: -1})
+func TestLargeMessageIsNotStarved(t *testing.T) { eachCarrier(t, testLargeMessageIsNotStarved) }
+
+func testLargeMessageIsNotStarved(t *testing.T, pair pairFunc) {
+	c, s := pair(nil, &websocket.ConnOptions{MaxMessageSize: -1})
 	ctx := t.Context()
 	var stop atomic.Bool
 	var writers sync.WaitGroup
