@@ -97,6 +97,7 @@ type Conn struct {
 	linger   *time.Timer // closes it
 	streams  *Stream     // those that have not ended, in a list
 	later    []func()    // to be called without the lock
+	changed  bool        // Active may have to be told
 	opening  []*waiter
 	flushed  chan struct{} // closed when nobody is flushing any more; nil: nobody waits for that
 	settled  chan struct{} // closed when the peer's SETTINGS are there
@@ -187,11 +188,14 @@ var errOrderly = errors.New("websocket: the HTTP/2 connection was closed")
 
 // unlock releases the lock and calls what was put off.
 func (c *Conn) unlock() {
-	later := c.later
-	c.later = nil
+	later, changed := c.later, c.changed
+	c.later, c.changed = nil, false
 	c.mu.Unlock()
 	for _, f := range later {
 		f()
+	}
+	if changed {
+		c.tellActive()
 	}
 }
 

@@ -73,7 +73,7 @@ func (c *Conn) Open(ctx context.Context, h *h2.Head, end, wait bool) (*Stream, e
 				s := c.newStream(m)
 				s.outEnd = end
 				c.flush(false)
-				c.later = append(c.later, c.tellActive)
+				c.changed = true
 				return s, nil
 			}
 			if !errors.Is(err, h2.ErrNoSlot) {

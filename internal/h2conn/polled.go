@@ -202,12 +202,14 @@ func (p *polled) closeWrite() {
 }
 
 // closedOutside is called when somebody else closes the tls.Conn, as
-// http.Server.Close does.
+// http.Server.Close does, who may hold locks that those want who are told of it.
 func (p *polled) closedOutside() {
-	p.c.mu.Lock()
-	p.c.fail(net.ErrClosed)
-	p.c.closeSocket()
-	p.c.unlock()
+	go func() {
+		p.c.mu.Lock()
+		p.c.fail(net.ErrClosed)
+		p.c.closeSocket()
+		p.c.unlock()
+	}()
 }
 
 // flush writes what is to be written until nothing is left or the kernel takes

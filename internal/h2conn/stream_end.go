@@ -44,7 +44,7 @@ func (s *Stream) leave() {
 	}
 	s.onDrain = nil
 	c.admit()
-	c.later = append(c.later, c.tellActive)
+	c.changed = true
 	if c.stopping {
 		c.checkDrained()
 	}
@@ -172,7 +172,7 @@ func (s *Stream) detach() {
 	if s.held {
 		s.held = false
 		s.c.m.Release(s.m)
-		s.c.later = append(s.c.later, s.c.tellActive)
+		s.c.changed = true
 		s.c.checkDrained()
 	}
 }

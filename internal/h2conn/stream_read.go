@@ -122,6 +122,9 @@ func (s *Stream) await(p []byte) error {
 		<-wake
 		s.c.mu.Lock()
 		s.dst = nil
+		if s.dropped && s.in != nil {
+			s.dropInput()
+		}
 	}
 	return nil
 }
