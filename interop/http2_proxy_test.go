@@ -165,14 +165,15 @@ func (p *proxy) testShared(t *testing.T, s *server, n int) {
 	}
 }
 
-// Chromium through the proxies, over HTTP/2.
+// Chromium through the proxies, over HTTP/2, to the latest HTTP they carry on.
 func TestChromiumHTTP2Proxies(t *testing.T) {
 	node := needNode(t, "playwright-core")
 	browser := needProgram(t, "chromium")
 	for _, kind := range proxies() {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			p, s := kind.behind(t, 1, true)
+			version := kind.back[len(kind.back)-1]
+			p, s := kind.behind(t, version, true)
 			runChecks(t, node, "peers/browser.mjs", asJSON(t, map[string]any{
 				"browser":   browser,
 				"profile":   t.TempDir(),
@@ -185,6 +186,7 @@ func TestChromiumHTTP2Proxies(t *testing.T) {
 				"count":     50,
 			}))
 			s.wantEndings(t, client{cannotSendBadUTF8: true, badUTF8: websocket.StatusAbnormalClosure})
+			s.wantVersion(t, version)
 		})
 	}
 }
