@@ -116,7 +116,7 @@ func TestHTTP2CloseFrameEndsStream(t *testing.T) {
 // so does the one that fails a connection.
 func TestHTTP2CloseFrameBehindMuch(t *testing.T) {
 	overStream(t, nil, func(t *testing.T, open func() (*websocket.Conn, *scripter, *h2peer.Stream)) {
-		c, p, s := open()
+		c, p, _ := open()
 		big := make([]byte, 300_000)
 		go c.Write(context.Background(), websocket.MessageBinary, big)
 		p.SendFrames(wstest.Ping(nil)) // there is a reader, Close
@@ -134,7 +134,7 @@ func TestHTTP2CloseFrameBehindMuch(t *testing.T) {
 			t.Errorf("Close = %v", err)
 		}
 
-		c, p, s = open()
+		c, p, s := open()
 		read := async(readError(c))
 		p.SendBytes([]byte{0xF0}) // reserved bits
 		p.ExpectClose(1002)

@@ -96,7 +96,7 @@ func TestCloseFrameEndsStream(t *testing.T) {
 func TestLateCloseFrameEndsStream(t *testing.T) {
 	overStreams(t, func(t *testing.T, engine string) {
 		h := serveOne(t, engine, nil, funcs{message: echo})
-		s, p, c := h.session()
+		s, p, _ := h.session()
 		const n = 20
 		for range n {
 			if err := s.Binary(make([]byte, 16<<10)); err != nil {
@@ -117,7 +117,7 @@ func TestLateCloseFrameEndsStream(t *testing.T) {
 			t.Errorf("%v, %+v", r, r.Close)
 		}
 
-		_, p, c = h.session()
+		_, p, c := h.session()
 		p.SendBytes([]byte{0xF0, 0x80})
 		p.ExpectClose(1002)
 		p.ExpectEOF()
