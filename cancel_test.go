@@ -170,7 +170,7 @@ func feed(t *testing.T, read readOne, c *websocket.Conn, in *wstest.PipeConn, wi
 // A deadline is an end of a context like any other; one that has passed before
 // the read does not even look.
 func TestReadDeadline(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		start := time.Now()
 		for range 3 {
@@ -217,7 +217,7 @@ func TestReadDeadline(t *testing.T) {
 // A reader whose context ends in the middle of a message: the next call goes on
 // with the next message, or with the rest.
 func TestReaderCanceled(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		peer.SendFrames(wstest.Text("first half, ").NotFinal())

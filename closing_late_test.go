@@ -46,7 +46,7 @@ func TestCloseFrameReadAfterFailedWrite(t *testing.T) {
 // C10: while one Close reads for the peer's answer, the others wait. Were one
 // of them to spin, the time of the bubble would stand still.
 func TestManyClosesWaitQuietly(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		start := time.Now()
 		var wg sync.WaitGroup

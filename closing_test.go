@@ -64,7 +64,7 @@ func TestCloseUnanswered(t *testing.T) {
 		want time.Duration
 	}{{0, 5 * time.Second}, {time.Second, time.Second}, {time.Minute, time.Minute}} {
 		t.Run(tc.want.String(), func(t *testing.T) {
-			forRoles(t, func(t *testing.T, role protocol.Role) {
+			forCarried(t, func(t *testing.T, role protocol.Role) {
 				c, s, peer := scripted(t, role, &websocket.ConnOptions{CloseTimeout: tc.set}, nil)
 				start := time.Now()
 				done := async(func() error { return c.Close(websocket.StatusNormalClosure, "bye") })
@@ -92,7 +92,7 @@ func TestCloseUnanswered(t *testing.T) {
 // C8: the peer answers our close frame but never closes its TCP connection. A
 // server closes at once, a client waits a second for the server to do it.
 func TestCloseAnsweredTransportLeftOpen(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		want := time.Duration(0)
 		if role == protocol.RoleClient {
 			want = time.Second
@@ -193,7 +193,7 @@ func TestAbnormalClosure(t *testing.T) {
 // C10: Close from 100 goroutines, with and without a reader, and while a
 // message is written: one close frame, and everybody returns.
 func TestCloseFromEverywhere(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		closeAll := func(c *websocket.Conn) <-chan error {
 			done := make(chan error, 100)
 			for range cap(done) {
@@ -307,7 +307,7 @@ func TestCloseFromEverywhere(t *testing.T) {
 // C11: a code or a reason that must not be sent is refused before anything is
 // sent, and the connection goes on.
 func TestCloseRefusesItsArguments(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		for _, tc := range []struct {
 			code   websocket.StatusCode
@@ -347,7 +347,7 @@ func TestCloseRefusesItsArguments(t *testing.T) {
 // S2.23, ruling C9: a close frame without a code is sent by code 0, from Close
 // and in a batch, and answered by an empty one.
 func TestCloseWithoutCode(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		for what, closing := range map[string]func(*websocket.Conn) error{
 			"Close": func(c *websocket.Conn) error { return c.Close(0, "") },
 			"batch": func(c *websocket.Conn) error {

@@ -21,7 +21,7 @@ import (
 // Close needs no reader: what still comes is dropped until the answer is there.
 // A reader that is there gets what comes.
 func TestCloseAndMessagesUnderWay(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		bubble(t, "no reader", func(t *testing.T) {
 			c, _, peer := scripted(t, role, nil, nil)
 			done := async(func() error { return c.Close(websocket.StatusNormalClosure, "") })
@@ -100,7 +100,7 @@ func TestCloseAndMessagesUnderWay(t *testing.T) {
 
 // CloseNow drops the connection at once, whoever waits for it.
 func TestCloseNow(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, s, peer := scripted(t, role, nil, nil)
 		start := time.Now()
 		read := async(readError(c))
@@ -130,7 +130,7 @@ func TestCloseNow(t *testing.T) {
 
 // CloseRead sees the end, and takes no message.
 func TestCloseRead(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		bubble(t, "peer closes", func(t *testing.T) {
 			c, _, peer := scripted(t, role, nil, nil)
 			ctx := c.CloseRead(context.Background())
@@ -257,7 +257,7 @@ func TestViolationLingers(t *testing.T) {
 
 // One goroutine reads; a second one is told so and does no harm.
 func TestConcurrentRead(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		first := async(readError(c))
 		synctest.Wait()

@@ -225,7 +225,7 @@ func TestFeatureHTTPVersion(t *testing.T) {
 // whoever wants to see control frames may. S1.15: a Conn pings by itself only
 // when KeepAlive says so.
 func TestFeatureControlFrames(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		bubble(t, "answered and seen", func(t *testing.T) {
 			var seen []string
 			o := &websocket.ConnOptions{

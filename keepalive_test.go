@@ -43,7 +43,7 @@ func expectPing(t *testing.T, peer *wstest.Peer) wstest.Frame {
 
 // A silent peer is pinged after the interval. Its pongs keep the connection.
 func TestKeepAlive(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, keepAlive(interval, timeout), nil)
 		read := async(readError(c))
 		for range 5 {
@@ -65,7 +65,7 @@ func TestKeepAlive(t *testing.T) {
 // Without any sign of life the connection fails, and the error says why.
 func TestKeepAliveFails(t *testing.T) {
 	for _, wait := range []time.Duration{timeout, 0} {
-		forRoles(t, func(t *testing.T, role protocol.Role) {
+		forCarried(t, func(t *testing.T, role protocol.Role) {
 			var log bytes.Buffer
 			o := keepAlive(interval, wait)
 			o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -98,7 +98,7 @@ func TestKeepAliveFails(t *testing.T) {
 // Any received byte is a sign of life: there are no pings while data comes, and
 // data counts as an answer.
 func TestKeepAliveCountsData(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, keepAlive(interval, timeout), nil)
 		done := make(chan error, 1)
 		go func() {
@@ -130,7 +130,7 @@ func TestKeepAliveCountsData(t *testing.T) {
 
 // While nobody reads, nothing is judged: the answers may be there.
 func TestKeepAliveNobodyReads(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, keepAlive(interval, timeout), nil)
 		first := async(readError(c))
 		peer.SendFrames(wstest.Text("one"))
@@ -153,7 +153,7 @@ func TestKeepAliveNobodyReads(t *testing.T) {
 
 // A negative Timeout sends pings and judges nothing; no Interval sends none.
 func TestKeepAliveOff(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		bubble(t, "no judgement", func(t *testing.T) {
 			c, _, peer := scripted(t, role, keepAlive(interval, -1), nil)
 			read := async(readError(c))
@@ -220,7 +220,7 @@ func TestKeepAliveVaries(t *testing.T) {
 
 // S2.21: a ping measures the time to its pong; several at once are told apart.
 func TestPing(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		type result struct {
 			rtt time.Duration
 			err error

@@ -208,7 +208,7 @@ func TestBatchStaysAfterTheEnd(t *testing.T) {
 // W6: a Close by another goroutine does not take back what a batch lent, and
 // the peer's answer is seen although it lies in the same buffer.
 func TestBatchStaysWhileClosing(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		peer.SendFrames(wstest.Text("one"), wstest.Text("two"), wstest.Text("part").NotFinal(), wstest.Continuation(nil))
 		batch, err := c.ReadBatch(t.Context(), nil)

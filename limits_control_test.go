@@ -20,7 +20,7 @@ import (
 // after it: 1006, and io.ErrUnexpectedEOF in it.
 func TestHeaderCutOff(t *testing.T) {
 	for _, length := range []int64{5, 300, 70_000} {
-		forRoles(t, func(t *testing.T, role protocol.Role) {
+		forCarried(t, func(t *testing.T, role protocol.Role) {
 			h := frame.Header{Fin: true, Opcode: frame.OpBinary, Length: length, Masked: role == protocol.RoleServer, Mask: frame.Mask{1, 2, 3, 4}}
 			whole := append(frame.AppendHeader(nil, h), 'x')
 			for n := 1; n <= len(whole); n++ {
@@ -39,7 +39,7 @@ func TestHeaderCutOff(t *testing.T) {
 
 // P1: pings of every length are answered with the same bytes, in their order.
 func TestPingsOfEveryLength(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		read := async(readError(c))
 		var pings, pongs []wstest.Frame
@@ -136,7 +136,7 @@ func TestPingFloodMemory(t *testing.T) {
 // P4: pongs nobody asked for count as control frames, and end the connection
 // when they are a flood.
 func TestPongFlood(t *testing.T) {
-	forRoles(t, func(t *testing.T, role protocol.Role) {
+	forCarried(t, func(t *testing.T, role protocol.Role) {
 		c, _, peer := scripted(t, role, nil, nil)
 		read := async(readError(c))
 		for range 200 {

@@ -88,7 +88,7 @@ func TestNetConnBorders(t *testing.T) {
 }
 
 func TestNetConnEnds(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		for _, code := range []websocket.StatusCode{1000, 1001} {
 			bubble(t, code.String(), func(t *testing.T) {
 				c, _, peer := scripted(t, role, nil, nil)

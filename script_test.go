@@ -26,9 +26,12 @@ func (s *countedStream) Close() error {
 }
 
 // scripted is wstest.Scripted with the options of the one end, and with the
-// transport of the Conn.
+// transport of the Conn. In tests that are named so it is over a stream of HTTP/2.
 func scripted(t testing.TB, role protocol.Role, o *websocket.ConnOptions, po *wstest.PipeOptions) (*websocket.Conn, *countedStream, *wstest.Peer) {
 	t.Helper()
+	if strings.Contains(t.Name(), onStream) {
+		return scriptedStream(t, role, o)
+	}
 	a, b := wstest.Pipe(po)
 	s := &countedStream{PipeConn: a}
 	c := websocket.NewConn(s, role, nil, o)
@@ -51,6 +54,20 @@ func forRoles(t *testing.T, f func(t *testing.T, role protocol.Role)) {
 			synctest.Test(t, func(t *testing.T) { f(t, role) })
 		})
 	}
+}
+
+// forCarried is forRoles over a stream of HTTP/2 as well.
+func forCarried(t *testing.T, f func(t *testing.T, role protocol.Role)) {
+	t.Helper()
+	forRoles(t, f)
+	t.Run(onStream, func(t *testing.T) { forRoles(t, f) })
+}
+
+// eachCarried is eachRole over a stream of HTTP/2 as well.
+func eachCarried(t *testing.T, f func(t *testing.T, role protocol.Role)) {
+	t.Helper()
+	eachRole(t, f)
+	t.Run(onStream, func(t *testing.T) { eachRole(t, f) })
 }
 
 // eachRole runs tests for a server and for a client.

@@ -381,7 +381,7 @@ func TestWriteAfterClose(t *testing.T) {
 // what it sent is never merged with another message. One that has sent nothing
 // yet harms nothing.
 func TestWriterAbandoned(t *testing.T) {
-	eachRole(t, func(t *testing.T, role protocol.Role) {
+	eachCarried(t, func(t *testing.T, role protocol.Role) {
 		bubble(t, "in the middle", func(t *testing.T) {
 			c, s, peer := scripted(t, role, nil, nil)
 			ctx, cancel := context.WithCancel(context.Background())
