@@ -261,7 +261,8 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 	p.mu.Unlock()
 	o := &h2conn.Options{
 		Active:       of.busy.Store,
-		Config:       h2.Config{OnFrame: q.watch(onFrame(p.Trace))},
+		Config:       h2.Config{OnFrame: onFrame(p.Trace)},
+		Room:         q.tell,
 		IdleTimeout:  orDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
 		PingInterval: max(p.PingInterval, 0),
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/lariat-go/websocket/internal/h2"
 )
 
 // queue is who waits for room on one of a server's connections: for the end of
@@ -75,25 +73,6 @@ func (q *queue) tell() {
 		select {
 		case q.places[0].wake <- struct{}{}:
 		default:
-		}
-	}
-}
-
-// watch returns a hook for the frames of a connection, which goes on to next. It
-// is called before a frame has its effect, and with the connection's lock held:
-// who is told by it and looks then, sees the effect.
-func (q *queue) watch(next func(h2.FrameInfo)) func(h2.FrameInfo) {
-	return func(i h2.FrameInfo) {
-		switch i.Type {
-		case h2.FrameData, h2.FrameHeaders:
-			if i.Flags&h2.FlagEndStream != 0 {
-				q.tell()
-			}
-		case h2.FrameRSTStream, h2.FrameSettings, h2.FrameGoAway:
-			q.tell()
-		}
-		if next != nil {
-			next(i)
 		}
 	}
 }

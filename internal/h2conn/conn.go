@@ -64,6 +64,10 @@ type Options struct {
 	// owned by whoever is called, who has to call Release or Detach in the end.
 	Request func(s *Stream, h *h2.Head, end bool)
 
+	// Room, if not nil, is called when a stream may be opened (client) that could
+	// not be a moment ago, and when none will be any more. It must not wait.
+	Room func()
+
 	// Active, if not nil, is told when the first stream begins and when the
 	// last one is over, by one goroutine at a time. It must not wait.
 	Active func(active bool)
@@ -99,6 +103,7 @@ type Conn struct {
 	later    []func()    // to be called without the lock
 	changed  bool        // Active may have to be told
 	opening  []*waiter
+	room     int           // streams that could be opened when Room was called last, less those that were
 	flushed  chan struct{} // closed when nobody is flushing any more; nil: nobody waits for that
 	settled  chan struct{} // closed when the peer's SETTINGS are there
 

@@ -44,8 +44,8 @@ func (c *Conn) ExtendedConnect() bool {
 func (c *Conn) Usable() (usable, free bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	usable = !c.over && c.err == nil && !c.stopping && !c.m.GoingAway()
-	return usable, usable && !c.queued() && uint32(c.m.Streams()) < c.m.PeerMaxStreams()
+	n := c.free()
+	return n >= 0, n > 0 && !c.queued()
 }
 
 // queued reports whether somebody waits for a slot. c.mu is held.
@@ -72,6 +72,7 @@ func (c *Conn) Open(ctx context.Context, h *h2.Head, end, wait bool) (*Stream, e
 				c.leave(w)
 				s := c.newStream(m)
 				s.outEnd = end
+				c.room = c.free()
 				c.flush(false)
 				c.changed = true
 				return s, nil
@@ -124,10 +125,18 @@ func (c *Conn) leave(w *waiter) {
 // admit lets the first one who waits for a slot try; all of them when there will
 // be none. c.mu is held.
 func (c *Conn) admit() {
+	if c.o.Room != nil {
+		if free := c.free(); free != c.room {
+			if free > c.room || free < 0 {
+				c.later = append(c.later, c.o.Room)
+			}
+			c.room = free
+		}
+	}
 	if len(c.opening) == 0 {
 		return
 	}
-	all := c.over || c.err != nil || c.stopping || c.m.GoingAway()
+	all := c.free() < 0
 	for _, w := range c.opening {
 		if !w.woken {
 			w.woken = true
@@ -137,4 +146,12 @@ func (c *Conn) admit() {
 			return
 		}
 	}
+}
+
+// free returns how many streams may be opened, -1 for never again. c.mu is held.
+func (c *Conn) free() int {
+	if c.over || c.err != nil || c.stopping || c.m.GoingAway() {
+		return -1
+	}
+	return max(int(c.m.PeerMaxStreams())-c.m.Streams(), 0)
 }
