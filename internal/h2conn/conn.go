@@ -1,77 +1,14 @@
 package h2conn
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
-	"github.com/lariat-go/websocket/internal/poll"
 	"github.com/lariat-go/websocket/internal/stream"
 )
-
-// The defaults of [Options].
-const (
-	DefaultWriteTimeout     = 10 * time.Second
-	DefaultHandshakeTimeout = 5 * time.Second
-	DefaultPingTimeout      = 15 * time.Second
-)
-
-// Sizes and times.
-const (
-	readBits    = 14       // read buffers of 16 KiB, a TLS record
-	outputSize  = 64 << 10 // written at once
-	lingerTime  = time.Second
-	drainTime   = 5 * time.Second // for the answer to the first GOAWAY
-	lingerLimit = 64 << 10        // read and dropped after a failure
-)
-
-// Options of a connection.
-type Options struct {
-	h2.Config
-
-	// WriteTimeout is how long the peer may take nothing of what is written
-	// before the connection is given up. 0 means 10 s, negative never.
-	WriteTimeout time.Duration
-
-	// HandshakeTimeout is for the peer's preface and SETTINGS, and for its
-	// acknowledgement of ours. 0 means 5 s, negative never.
-	HandshakeTimeout time.Duration
-
-	// IdleTimeout closes a connection that has had no stream for so long. 0
-	// means never.
-	IdleTimeout time.Duration
-
-	// After PingInterval without a byte from the peer a PING is sent, and the
-	// connection is given up when PingTimeout more has passed without one. 0
-	// means no pings, and 15 s.
-	PingInterval, PingTimeout time.Duration
-
-	// Early is what came from the peer already, such as the preface by which a
-	// server has told HTTP/2.
-	Early []byte
-
-	// Poller, if not nil, carries the connection if that is TLS over TCP: then no
-	// goroutine waits for the peer, but that of Serve.
-	Poller *poll.Poller
-
-	// Request is called for every new stream of a server, on the goroutine that
-	// reads: it must not wait. With end, the request has no body. The stream is
-	// owned by whoever is called, who has to call Release or Detach in the end.
-	Request func(s *Stream, h *h2.Head, end bool)
-
-	// Room, if not nil, is called when a stream may be opened (client) that could
-	// not be a moment ago, and when none will be any more. It must not wait.
-	Room func()
-
-	// Active, if not nil, is told when the first stream begins and when the
-	// last one is over, by one goroutine at a time. It must not wait.
-	Active func(active bool)
-}
 
 // Conn is one connection. Any number of goroutines may call its methods.
 type Conn struct {
@@ -144,17 +81,6 @@ func New(nc net.Conn, o *Options) *Conn {
 	return c
 }
 
-// orDefault applies the rule for durations: 0 is the default, negative none.
-func orDefault(d, def time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return def
-	case d < 0:
-		return 0
-	}
-	return d
-}
-
 // Serve moves the bytes of the connection until it is over, and returns why: nil
 // after an orderly end. No stream is open then.
 func (c *Conn) Serve() error {
@@ -186,10 +112,6 @@ func (c *Conn) Serve() error {
 	}
 	return err
 }
-
-// errOrderly is the end of a connection that was drained or that the peer closed
-// between frames, with nothing left open.
-var errOrderly = errors.New("websocket: the HTTP/2 connection was closed")
 
 // unlock releases the lock and calls what was put off.
 func (c *Conn) unlock() {
@@ -304,183 +226,6 @@ func (c *Conn) begin(ev *h2.Event) {
 	c.mu.Lock()
 }
 
-// ended deals with the end of what the peer sends. c.mu is held.
-func (c *Conn) ended(err error) {
-	if c.over {
-		c.closeSocket()
-		return
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-		err = c.m.EOF()
-		if err == nil && c.streams == nil {
-			err = errOrderly
-		} else if err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	c.fail(err)
-}
-
-// conclude ends the connection when what the machine has queued, a GOAWAY, has
-// left. c.mu is held, and released while writing.
-func (c *Conn) conclude(err error) {
-	if c.over || c.err != nil {
-		return
-	}
-	c.endStreams(err)
-	c.stopping, c.held = true, false
-	c.linger = time.AfterFunc(lingerTime, func() {
-		c.mu.Lock()
-		c.fail(err)
-		c.unlock()
-	})
-	c.flush(false)
-	if !c.flushing {
-		c.finish(err)
-	}
-}
-
-// fail ends the connection: whatever is still to be written is not. c.mu is held.
-func (c *Conn) fail(err error) {
-	if c.end(err) {
-		c.closeSocket()
-	}
-}
-
-// finish ends the connection in order: our direction first, and the rest when the
-// peer has ended its own, or in a second. Closing a socket with unread bytes
-// would make the kernel take back what was sent last. c.mu is held.
-func (c *Conn) finish(err error) {
-	if !c.end(err) {
-		return
-	}
-	if c.linger != nil {
-		c.linger.Stop()
-	}
-	c.linger = time.AfterFunc(lingerTime, func() {
-		c.mu.Lock()
-		c.closeSocket()
-		c.unlock()
-	})
-	if c.polled != nil {
-		c.polled.closeWrite()
-		return
-	}
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		go cw.CloseWrite() // TLS writes for it
-	}
-}
-
-// end tells everybody that the connection is over. It reports whether that is
-// news. c.mu is held.
-func (c *Conn) end(err error) bool {
-	if c.over {
-		return false
-	}
-	c.over = true
-	c.endStreams(err)
-	c.stopTimers()
-	close(c.done)
-	c.admit()
-	return true
-}
-
-// closeSocket closes what carries the connection, without waiting for anything.
-// c.mu is held.
-func (c *Conn) closeSocket() {
-	if c.closed {
-		return
-	}
-	c.closed = true
-	if c.linger != nil {
-		c.linger.Stop()
-	}
-	if c.polled != nil {
-		c.polled.close()
-		return
-	}
-	if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
-		go func() { // it says goodbye where it can
-			cut := time.AfterFunc(lingerTime, func() { t.NetConn().Close() })
-			c.nc.Close()
-			cut.Stop()
-			close(c.shut)
-		}()
-		return
-	}
-	c.nc.Close()
-	close(c.shut)
-}
-
-// endStreams ends every stream because of err. c.mu is held.
-func (c *Conn) endStreams(err error) {
-	if c.err == nil {
-		c.err = err
-	}
-	for c.streams != nil {
-		c.streams.fail(c.err)
-	}
-}
-
-// Drain ends the connection when the streams there are have ended; new ones are
-// not taken (RFC 9113, section 6.8).
-func (c *Conn) Drain() {
-	c.mu.Lock()
-	defer c.unlock()
-	if c.over || c.stopping {
-		return
-	}
-	c.stopping = true
-	c.m.Drain()
-	c.drainTimer = time.AfterFunc(drainTime, c.drainOver)
-	for s := c.streams; s != nil; s = s.next {
-		if s.onDrain != nil {
-			go s.onDrain()
-			s.onDrain = nil
-		}
-	}
-	c.flush(false)
-	c.checkDrained()
-}
-
-// drainOver closes a connection whose peer does not answer while it is drained,
-// unless there are streams.
-func (c *Conn) drainOver() {
-	c.mu.Lock()
-	defer c.unlock()
-	if !c.over && c.m.Idle() {
-		c.fail(errOrderly)
-	}
-}
-
-// checkDrained closes a connection that is to be closed and has nothing left to
-// do. c.mu is held.
-func (c *Conn) checkDrained() {
-	if !c.over && !c.flushing && c.m.Drained() && !c.m.HasOutput() {
-		c.finish(errOrderly)
-	}
-}
-
-// Close ends the connection at once, with a GOAWAY if that leaves.
-func (c *Conn) Close() error {
-	c.Fail(h2.ErrCodeNo, "")
-	return nil
-}
-
-// Fail ends the connection at once, with a GOAWAY if that leaves.
-func (c *Conn) Fail(code h2.ErrCode, reason string) {
-	c.mu.Lock()
-	defer c.unlock()
-	if c.over {
-		return
-	}
-	var err error = c.m.Fail(code, reason)
-	if code == h2.ErrCodeNo {
-		err = errOrderly
-	}
-	c.conclude(err)
-}
-
 // Done returns a channel that is closed when the connection is over.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
@@ -502,61 +247,3 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // NetConn returns what carries the connection. It must not be read or written.
 func (c *Conn) NetConn() net.Conn { return c.nc }
-
-// Ping waits until the peer has answered a PING.
-func (c *Conn) Ping(ctx context.Context) error {
-	c.mu.Lock()
-	if c.over {
-		err := c.err
-		c.mu.Unlock()
-		return err
-	}
-	c.pingSeq++
-	seq, answered := c.pingSeq, make(chan struct{})
-	if c.pings == nil {
-		c.pings = make(map[uint64]chan struct{})
-	}
-	c.pings[seq] = answered
-	c.m.Ping(pingData(seq))
-	c.flush(false)
-	c.unlock()
-	select {
-	case <-answered:
-		return nil
-	case <-ctx.Done():
-		c.mu.Lock()
-		delete(c.pings, seq)
-		c.mu.Unlock()
-		return context.Cause(ctx)
-	case <-c.done:
-		return c.Err()
-	}
-}
-
-// pingMark tells our pings from the machine's.
-const pingMark = 0x6c617269
-
-func pingData(seq uint64) (p [8]byte) {
-	seq |= pingMark << 32
-	for i := range p {
-		p[i] = byte(seq >> (8 * i))
-	}
-	return p
-}
-
-func (c *Conn) pong(p [8]byte) {
-	var seq uint64
-	for i, b := range p {
-		seq |= uint64(b) << (8 * i)
-	}
-	if seq>>32 != pingMark {
-		return
-	}
-	if ch := c.pings[seq&(1<<32-1)]; ch != nil {
-		close(ch)
-		delete(c.pings, seq&(1<<32-1))
-	}
-}
-
-// errTimeout is what a deadline that has passed gives.
-var errTimeout error = os.ErrDeadlineExceeded

@@ -15,6 +15,7 @@ import (
 // leaves what the kernel does not take at once to a goroutine.
 
 const (
+	outputSize  = 64 << 10 // written at once
 	flushRounds = 4        // of one goroutine, before it leaves the rest to another
 	writePiece  = 16 << 10 // between two deadlines
 	progress    = 1 << 10  // what the peer must take in WriteTimeout

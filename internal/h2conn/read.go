@@ -8,6 +8,9 @@ import (
 	"github.com/lariat-go/websocket/internal/stream"
 )
 
+// readBits is the size of read buffers: 16 KiB, a TLS record.
+const readBits = 14
+
 // busyTime is how long a read may wait with a buffer in its hands.
 const busyTime = time.Second
 

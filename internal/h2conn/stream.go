@@ -2,6 +2,7 @@ package h2conn
 
 import (
 	"net"
+	"os"
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
@@ -194,3 +195,6 @@ func (s *Stream) OnDrain(f func()) {
 		s.onDrain = f
 	}
 }
+
+// errTimeout is what a deadline that has passed gives.
+var errTimeout error = os.ErrDeadlineExceeded
