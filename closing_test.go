@@ -81,6 +81,7 @@ func TestCloseUnanswered(t *testing.T) {
 					t.Errorf("ending %+v", ce)
 				}
 				checkOver(t, c, false)
+				synctest.Wait()
 				if n := s.closes.Load(); n != 1 {
 					t.Errorf("the transport was closed %d times", n)
 				}
@@ -220,6 +221,7 @@ func TestCloseFromEverywhere(t *testing.T) {
 			done := closeAll(c)
 			finish(peer)
 			expectAll(t, done)
+			synctest.Wait()
 			if n := s.closes.Load(); n != 1 {
 				t.Errorf("the transport was closed %d times", n)
 			}

@@ -120,6 +120,7 @@ func TestCloseNow(t *testing.T) {
 		if d := time.Since(start); d != 0 {
 			t.Errorf("took %v", d)
 		}
+		synctest.Wait()
 		if n := s.closes.Load(); n != 1 {
 			t.Errorf("the transport was closed %d times", n)
 		}

@@ -84,6 +84,7 @@ func TestKeepAliveFails(t *testing.T) {
 			if !errors.Is(ce, websocket.ErrKeepAlive) || ce.Code != 1006 {
 				t.Errorf("Read = %v", ce)
 			}
+			synctest.Wait()
 			if n := s.closes.Load(); n != 1 {
 				t.Errorf("the transport was closed %d times", n)
 			}

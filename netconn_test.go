@@ -168,6 +168,7 @@ func TestNetConnEnds(t *testing.T) {
 			if err := <-read; !errors.Is(err, errPatience) {
 				t.Errorf("Read = %v", err)
 			}
+			synctest.Wait()
 			if n := s.closes.Load(); n != 1 {
 				t.Errorf("the transport was closed %d times", n)
 			}

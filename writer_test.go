@@ -410,6 +410,7 @@ func TestWriterAbandoned(t *testing.T) {
 			if ce := closeErrorOf(t, <-read); !errors.Is(ce, websocket.ErrWriterAbandoned) || ce.Code != 1006 {
 				t.Errorf("Read = %v", ce)
 			}
+			synctest.Wait()
 			if n := s.closes.Load(); n != 1 {
 				t.Errorf("the transport was closed %d times", n)
 			}

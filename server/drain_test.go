@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/server"
@@ -217,7 +219,7 @@ func TestShutdownForces(t *testing.T) {
 			inside <- true
 			<-let
 		}})
-		silent, _ := h.peer("")
+		silent, c := h.peer("")
 		wait(t, h.begun)
 		h.peer("")
 		fill(t, wait(t, h.begun), 0, unit)
@@ -244,7 +246,11 @@ func TestShutdownForces(t *testing.T) {
 				t.Errorf("%v, %+v", r, r.Close)
 			}
 		}
-		silent.ExpectEOF() // the others' transports are gone as well
+		if s, ok := c.Conn.(*stream); !ok {
+			silent.ExpectEOF() // the others' transports are gone as well
+		} else if code := s.ResetWith(); code != http2.ErrCodeCancel {
+			t.Errorf("reset with %v", code)
+		}
 		close(let)
 		if r := wait(t, h.over); r.Kind != server.ReasonShutdown {
 			t.Errorf("%v, %+v", r, r.Close)
