@@ -132,8 +132,16 @@ func checkConnect(r *http.Request, protocol []string) *Error {
 	case len(h[hUpgrade]) > 0 || len(h[hConnection]) > 0:
 		return badRequest("Connection and Upgrade belong to HTTP/1.1.\n", because(ErrNotUpgrade, "Connection or Upgrade in an extended CONNECT"))
 	}
-	if s := requestScheme(r); s != "" && s != "http" && s != "https" {
-		return badRequest("The :scheme must be http or https.\n", because(ErrTarget, ":scheme is %q", clip(s)))
+	schemes := []string{requestScheme(r)}
+	if r.URL != nil { // over TLS the former does not look at it
+		schemes = append(schemes, strings.ToLower(r.URL.Scheme))
+	}
+	for _, s := range schemes {
+		switch s {
+		case "", "http", "https", "ws", "wss":
+		default:
+			return badRequest("The :scheme must be http or https.\n", because(ErrTarget, ":scheme is %q", clip(s)))
+		}
 	}
 	if e := checkTarget(r); e != nil {
 		return e

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -308,5 +309,23 @@ func TestHTTP2IsNotHijackable(t *testing.T) {
 	_, _, err := new(handshake.Server).Answer(r)
 	if !errors.Is(err, handshake.ErrNotHijackable) || !errors.Is(err, handshake.ErrNotUpgrade) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// H2-S2: the :scheme of an extended CONNECT is looked at over TLS too.
+func TestConnectScheme(t *testing.T) {
+	for _, scheme := range []string{"http", "https", "wss", "ftp", "file"} {
+		r := httptest.NewRequest(http.MethodConnect, "https://example.com/chat", nil)
+		r.ProtoMajor, r.ProtoMinor, r.Proto = 2, 0, "HTTP/2.0"
+		r.URL.Scheme, r.ContentLength = scheme, -1
+		r.Header = http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}}
+		want := http.StatusOK
+		if scheme == "ftp" || scheme == "file" {
+			want = http.StatusBadRequest
+		}
+		var srv handshake.Server
+		if resp, _, _ := srv.Answer(r); resp.Status != want {
+			t.Errorf("%s: %d, want %d", scheme, resp.Status, want)
+		}
 	}
 }

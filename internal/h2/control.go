@@ -35,6 +35,9 @@ func (c *Conn) onReset(ev *Event, h *frameHeader, code ErrCode) (ok bool, err er
 	if s == nil && c.fateOf(h.stream) == fateIdle {
 		return false, c.fail(ErrCodeProtocol, "RST_STREAM on an idle stream")
 	}
+	if s == nil {
+		c.gone.end(h.stream) // whoever of the two was first: the peer sends nothing more
+	}
 	if c.cfg.Role == RoleServer {
 		if err := c.spend(&c.budget.resets, c.cfg.Resets, "streams reset"); err != nil {
 			return false, err
