@@ -33,6 +33,10 @@ func (s *Stream) deliver(p []byte, end bool) {
 			}
 			s.in = bufpool.Get(n)[:0]
 		}
+		if s.off > 0 && cap(s.in)-len(s.in) < len(p) {
+			s.in = s.in[:copy(s.in, s.in[s.off:])] // a window has room
+			s.off = 0
+		}
 		s.in = append(bufpool.Grow(s.in, len(p)), p...)
 	}
 	if s.read.waiting {
