@@ -293,6 +293,7 @@ def _(client):
 
 
 checks["wrong Origin"] = refused(403, origin="http://elsewhere.example")
+checks["scheme ftp"] = refused(400, **{":scheme": "ftp"})
 checks["content-length"] = refused(400, **{"content-length": "5"})
 
 # H2-S3
