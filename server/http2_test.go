@@ -249,8 +249,8 @@ func TestGivenUpStreams(t *testing.T) {
 }
 
 // S2.8: sessions over net/http's own HTTP/2, in a process in which it takes extended
-// CONNECT. The handler of net/http waits for them, so that what ends it ends them,
-// and their direction can't end before the peer's.
+// CONNECT. There the handler of net/http waits for the session, and when it
+// returns, both directions end.
 func TestNetHTTP(t *testing.T) {
 	if engines[0] == netHTTP {
 		return // this is that process
