@@ -55,6 +55,7 @@ func TestConfigureServer(t *testing.T) {
 
 // What can't be used is refused before anything happens.
 func TestOptionErrors(t *testing.T) {
+	over := int64(math.MaxInt32) + 1 // where an int holds it; else it is negative, which is no size either
 	for _, c := range []struct {
 		field string
 		srv   *http.Server
@@ -63,7 +64,7 @@ func TestOptionErrors(t *testing.T) {
 		{field: "srv"},
 		{field: "MaxStreams", o: h2.Options{MaxStreams: -1}},
 		{field: "StreamWindow", o: h2.Options{StreamWindow: 1023}},
-		{field: "StreamWindow", o: h2.Options{StreamWindow: math.MaxInt32 + 1}},
+		{field: "StreamWindow", o: h2.Options{StreamWindow: int(over)}},
 		{field: "ConnWindow", o: h2.Options{ConnWindow: 65534}},
 		{field: "MaxFrameSize", o: h2.Options{MaxFrameSize: 16383}},
 		{field: "MaxFrameSize", o: h2.Options{MaxFrameSize: 1 << 24}},

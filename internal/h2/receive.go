@@ -125,6 +125,8 @@ func (c *Conn) begin(ev *Event) (ok bool, err error) {
 	h := &c.frame
 	c.left = h.length
 	switch {
+	case !c.peer.came && h.length == 'H'<<16|'T'<<8|'T' && h.typ == 'P':
+		return false, c.fail(ErrCodeProtocol, "the peer speaks HTTP/1 and not HTTP/2 there: connect with HTTP/1.1")
 	case h.length > c.cfg.MaxFrameSize:
 		return false, c.fail(ErrCodeFrameSize, "a frame over MAX_FRAME_SIZE")
 	case !c.peer.came && (h.typ != FrameSettings || h.has(FlagAck)):
