@@ -2,6 +2,7 @@ package h2conn
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -17,7 +18,7 @@ const (
 
 // errOrderly is the end of a connection that was drained or that the peer closed
 // between frames, with nothing left open.
-var errOrderly = errors.New("websocket: the HTTP/2 connection was closed")
+var errOrderly = fmt.Errorf("websocket: HTTP/2 connection: %w", net.ErrClosed)
 
 // ended deals with the end of what the peer sends. c.mu is held.
 func (c *Conn) ended(err error) {
