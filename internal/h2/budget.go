@@ -56,8 +56,11 @@ func (c *Conn) update(what string) error {
 // reply counts a frame that answers one of the peer's, and fails the
 // connection when too many wait: the peer makes us work and does not read.
 func (c *Conn) reply() error {
-	if c.replies++; c.cfg.MaxControls >= 0 && c.replies > c.cfg.MaxControls {
+	if c.replies++; c.crowded() {
 		return c.fail(ErrCodeEnhanceYourCalm, "too many frames to be answered, and the answers are not read")
 	}
 	return nil
 }
+
+// crowded reports whether too many frames wait that answer the peer's.
+func (c *Conn) crowded() bool { return c.cfg.MaxControls >= 0 && c.replies > c.cfg.MaxControls }

@@ -105,6 +105,8 @@ func (c *Conn) placeNew(b *headerBlock) error {
 	}
 	c.lastPeer = b.id
 	switch {
+	case c.crowded():
+		return c.fail(ErrCodeEnhanceYourCalm, "too many requests that are reset, and that is not read")
 	case c.drain == drained:
 		// RFC 9113, section 6.8: ignored. The client knows that it has to try
 		// elsewhere.

@@ -204,6 +204,21 @@ func TestControlsAreBounded(t *testing.T) {
 	e.failed(h2.ErrCodeEnhanceYourCalm)
 }
 
+// So are those of handlers: a request beyond is too much.
+func TestOwnResetsAreBounded(t *testing.T) {
+	e := server(t, h2.Config{MaxControls: 50})
+	for i := range uint32(51) {
+		e.in(get(2*i + 1))
+		s := e.evs[len(e.evs)-1].Stream
+		e.c.Reset(s, h2.ErrCodeInternal)
+		e.c.Release(s)
+		e.events()
+	}
+	e.ok()
+	e.in(get(103))
+	e.failed(h2.ErrCodeEnhanceYourCalm)
+}
+
 // Resets that are not read are controls, too.
 func TestResetsAreBounded(t *testing.T) {
 	e := server(t, h2.Config{OwnResets: -1, MaxControls: 50})

@@ -100,6 +100,7 @@ func (c *Conn) Reset(s *Stream, code ErrCode) {
 	}
 	c.close(s)
 	c.stageReset(s.ID, code)
+	c.replies++ // looked at with the next request
 }
 
 // stageReset sends RST_STREAM. What the peer sent before it knew is ignored.
@@ -112,7 +113,8 @@ func (c *Conn) stageReset(id uint32, code ErrCode) {
 
 // streamError resets s because of what the peer sent.
 func (c *Conn) streamError(ev *Event, s *Stream, code ErrCode, reason string) (ok bool, err error) {
-	c.Reset(s, code)
+	c.close(s)
+	c.stageReset(s.ID, code)
 	if err := c.wrong(reason); err != nil {
 		return false, err
 	}

@@ -40,6 +40,7 @@ type Conn struct {
 	later    []func()    // to be called without the lock
 	changed  bool        // Active may have to be told
 	opening  []*waiter
+	crowd    []*Stream     // wait for room for a head
 	room     int           // streams that could be opened when Room was called last, less those that were
 	flushed  chan struct{} // closed when nobody is flushing any more; nil: nobody waits for that
 	settled  chan struct{} // closed when the peer's SETTINGS are there

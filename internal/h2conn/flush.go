@@ -15,10 +15,11 @@ import (
 // leaves what the kernel does not take at once to a goroutine.
 
 const (
-	outputSize  = 64 << 10 // written at once
-	flushRounds = 4        // of one goroutine, before it leaves the rest to another
-	writePiece  = 16 << 10 // between two deadlines
-	progress    = 1 << 10  // what the peer must take in WriteTimeout
+	outputSize  = 64 << 10  // written at once
+	flushRounds = 4         // of one goroutine, before it leaves the rest to another
+	writePiece  = 16 << 10  // between two deadlines
+	progress    = 1 << 10   // what the peer must take in WriteTimeout
+	mostStaged  = 128 << 10 // before heads have to wait: twice what data may take
 )
 
 // flush writes what is to be written, unless somebody is doing that already.
@@ -100,6 +101,7 @@ func (c *Conn) takeOutput() []byte {
 			s.written()
 		}
 	}
+	c.letIn()
 	c.admit() // END_STREAM may have made room
 	c.mayWriteMore()
 	c.callSoon()

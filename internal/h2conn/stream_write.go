@@ -155,13 +155,50 @@ func (s *Stream) Flush() error {
 	return s.err
 }
 
+// awaitRoom waits while much is staged: no window limits the heads of a peer that
+// asks and does not read. It returns why nothing may be written. c.mu is held, and
+// released while waiting.
+func (s *Stream) awaitRoom() error {
+	c := s.c
+	for {
+		if c.m.Staged() >= mostStaged {
+			c.flush(true)
+		}
+		switch err := s.mayWrite(); {
+		case err != nil:
+			return err
+		case c.m.Staged() < mostStaged:
+			return nil
+		case s.write.past():
+			return errTimeout
+		}
+		c.crowd = append(c.crowd, s)
+		wake := s.write.prepare()
+		c.mu.Unlock()
+		<-wake
+		c.mu.Lock()
+	}
+}
+
+// letIn wakes those who wait for room. c.mu is held.
+func (c *Conn) letIn() {
+	if len(c.crowd) == 0 || !c.over && c.m.Staged() >= mostStaged {
+		return
+	}
+	for i, s := range c.crowd {
+		s.write.tell()
+		c.crowd[i] = nil
+	}
+	c.crowd = c.crowd[:0]
+}
+
 // Respond sends a head of an answer (server): an interim one, or the final one
 // with the beginning of the body, or with all of it and END_STREAM. It waits
 // like Write.
 func (s *Stream) Respond(h *h2.Head, body []byte, end bool) error {
 	s.c.mu.Lock()
 	defer s.c.unlock()
-	if err := s.mayWrite(); err != nil {
+	if err := s.awaitRoom(); err != nil {
 		return err
 	}
 	if err := s.c.m.Respond(s.m, h, end && len(body) == 0); err != nil {

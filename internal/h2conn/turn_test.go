@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func TestWatchBlocked(t *testing.T) {
 				close(blocked)
 				<-block
 			}
-		}, func() { close(overdue) }})
+		}, sync.OnceFunc(func() { close(overdue) })})
 		echo(s2)
 		must(t, second(c1.Write([]byte("first"))))
 		wait(t, blocked)
@@ -186,7 +187,7 @@ func TestWatchBlockedReads(t *testing.T) {
 				}
 				bufpool.Put(b)
 			}
-		}, func() { close(overdue) }})
+		}, sync.OnceFunc(func() { close(overdue) })})
 		c.SetWriteDeadline(time.Now().Add(patience))
 		must(t, second(c.Write(make([]byte, 1<<20))))
 		wait(t, all)
