@@ -19,6 +19,9 @@ type link interface {
 	// once.
 	read(into []byte) (b []byte, more bool, err error)
 
+	// done says that what read returned last is not needed any more.
+	done()
+
 	// edge tells of the event after which read is called: something came, or the
 	// peer has ended its direction.
 	edge(hangUp bool)
@@ -56,6 +59,7 @@ type endingLink interface {
 type noLink struct{}
 
 func (noLink) read([]byte) ([]byte, bool, error)         { return nil, false, net.ErrClosed }
+func (noLink) done()                                     {}
 func (noLink) edge(bool)                                 {}
 func (noLink) write(_, _ []byte) (int, error)            { return 0, net.ErrClosed }
 func (noLink) pending() int                              { return 0 }
@@ -130,6 +134,7 @@ func (l *tcpLink) close(bool)                        { l.desc.Close() }
 func (l *tcpLink) wake()                             { l.desc.Wake() }
 func (l *tcpLink) needsWorker() bool                 { return true }
 func (l *tcpLink) forget()                           {}
+func (l *tcpLink) done()                             {}
 func (l *tcpLink) remoteAddr() net.Addr              { return l.remote.addr() }
 func (l *tcpLink) localAddr() net.Addr               { return tcpAddr(l.desc.LocalAddr()) }
 
@@ -260,6 +265,7 @@ func (l *tlsLink) abort()               { l.s.desc.Abort() }
 func (l *tlsLink) wake()                { l.s.desc.Wake() }
 func (l *tlsLink) needsWorker() bool    { return true }
 func (l *tlsLink) forget()              {}
+func (l *tlsLink) done()                {}
 func (l *tlsLink) remoteAddr() net.Addr { return l.inner.RemoteAddr() }
 func (l *tlsLink) localAddr() net.Addr  { return l.inner.LocalAddr() }
 

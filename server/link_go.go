@@ -131,6 +131,7 @@ func (l *goLink) drop() {
 	l.lent, l.buf = nil, nil
 }
 
+func (l *goLink) done()     {}
 func (l *goLink) edge(bool) {}
 
 func (l *goLink) write(p, tail []byte) (int, error) {

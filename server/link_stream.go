@@ -47,6 +47,7 @@ func (l *streamLink) read([]byte) ([]byte, bool, error) {
 	return b, more, err
 }
 
+func (l *streamLink) done()                             { l.forget() }
 func (l *streamLink) edge(bool)                         {}
 func (l *streamLink) write(p, tail []byte) (int, error) { return l.t.TryWrite(p, tail) }
 func (l *streamLink) pending() int                      { return 0 }

@@ -227,6 +227,7 @@ func (s *Session) reads(w *poll.Worker, ev uint32) (later uint32) {
 		if !direct { // the next read may be anybody's
 			bufpool.Poison(b)
 		}
+		s.link.done()
 		s.countReceived(len(b))
 		if taken += len(b); !more && ev&evHangUp == 0 {
 			return 0
