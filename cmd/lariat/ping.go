@@ -106,7 +106,7 @@ func (m *meter) run(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(m.flags.interval)
 	defer tick.Stop()
 	for {
-		if f := m.once(ctx); f != nil {
+		if f := m.once(ctx, ended); f != nil {
 			return f
 		}
 		if m.sent == m.flags.count {
@@ -142,8 +142,8 @@ func (m *meter) lost(ctx context.Context, err error) error {
 }
 
 // once sends one ping and shows the pong. It returns nil also when the ping
-// was lost and the connection is still there.
-func (m *meter) once(ctx context.Context) error {
+// was lost and the connection is still there. ended gives its end.
+func (m *meter) once(ctx context.Context, ended <-chan error) error {
 	one, cancel := context.WithTimeout(ctx, m.flags.wait)
 	defer cancel()
 	m.sent++
@@ -162,6 +162,12 @@ func (m *meter) once(ctx context.Context) error {
 		_ = m.printer.event("lost", &lostEvent{Seq: m.sent})
 		m.printer.line("%s seq=%d", m.printer.paint(red, "no pong:"), m.sent)
 		return nil
+	}
+	if _, ok := errors.AsType[*websocket.CloseError](err); !ok {
+		select {
+		case err = <-ended: // the closing handshake is under way
+		case <-ctx.Done():
+		}
 	}
 	return m.lost(ctx, err)
 }
