@@ -176,7 +176,7 @@ func (c *Conn) handle(ev *h2.Event) {
 		}
 	case h2.KindTrailers:
 		if s := owner(ev.Stream); s != nil {
-			s.trailers = ev.Head.Fields
+			s.more().trailers = ev.Head.Fields
 			s.inputEnded()
 		}
 	case h2.KindData:
@@ -198,6 +198,10 @@ func (c *Conn) handle(ev *h2.Event) {
 		c.admit()
 	case h2.KindSettingsAck:
 		c.acked = true
+		if c.shake != nil {
+			c.shake.Stop()
+			c.shake = nil
+		}
 	case h2.KindPong:
 		c.pong(ev.Ping)
 	case h2.KindGoAway:

@@ -1,6 +1,7 @@
 package h2conn
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"time"
@@ -24,10 +25,8 @@ type Stream struct {
 	endAfter int    // END_STREAM goes with this many bytes from now; 0: not known
 	read     side
 	write    side
-	heads    []head // of the answer (client)
-	trailers []h2.Field
-	err      error // why the stream is over
-	linger   *time.Timer
+	rest     *rest
+	err      error  // why the stream is over
 	watch    watch  // see Watch
 	onGone   func() // see OnGone
 	onDrain  func() // see OnDrain
@@ -40,6 +39,21 @@ type Stream struct {
 	dropped    bool // what comes is of no interest
 	gone       bool // not in the connection's list any more
 	held       bool // occupied for the machine until Release or Detach (server)
+}
+
+// rest is what most streams of a server do not have.
+type rest struct {
+	heads    []head // of the answer (client)
+	trailers []h2.Field
+	linger   *time.Timer
+}
+
+// more returns what most streams do not have. c.mu is held.
+func (s *Stream) more() *rest {
+	if s.rest == nil {
+		s.rest = new(rest)
+	}
+	return s.rest
 }
 
 // head is a head of an answer.
@@ -77,20 +91,21 @@ func (s *Stream) RemoteAddr() net.Addr { return s.c.RemoteAddr() }
 // side is the waiting of one direction.
 type side struct {
 	wake     chan struct{} // of one element, made when somebody waits
-	deadline time.Time
+	deadline time.Duration // since the connection's start; 0: none
 	timer    *time.Timer
 	waiting  bool
 }
 
 // set sets the deadline. The lock is held.
 func (d *side) set(t time.Time, s *Stream) {
-	d.deadline = t
 	if t.IsZero() {
+		d.deadline = 0
 		if d.timer != nil {
 			d.timer.Stop()
 		}
 		return
 	}
+	d.deadline = cmp.Or(t.Sub(s.c.start), -1)
 	left := time.Until(t)
 	switch {
 	case left <= 0:
@@ -124,7 +139,7 @@ func (d *side) prepare() <-chan struct{} {
 }
 
 // past reports whether the deadline has passed. The lock is held.
-func (d *side) past() bool { return !d.deadline.IsZero() && time.Until(d.deadline) <= 0 }
+func (d *side) past(c *Conn) bool { return d.deadline != 0 && time.Since(c.start) >= d.deadline }
 
 // stop ends the timer. The lock is held.
 func (d *side) stop() {

@@ -39,8 +39,8 @@ func (s *Stream) leave() {
 		s.next.prev = s.prev
 	}
 	s.next, s.prev = nil, nil
-	if s.linger != nil {
-		s.linger.Stop()
+	if s.rest != nil && s.rest.linger != nil {
+		s.rest.linger.Stop()
 	}
 	s.onDrain = nil
 	c.admit()
@@ -129,7 +129,7 @@ func (s *Stream) closeLocked(code h2.ErrCode) {
 	switch {
 	case s.gone || s.err != nil:
 	case s.outEnd && !s.queued:
-		s.linger = time.AfterFunc(streamLinger, func() {
+		s.more().linger = time.AfterFunc(streamLinger, func() {
 			s.c.mu.Lock()
 			s.reset(code)
 			s.c.unlock()

@@ -59,7 +59,8 @@ func (s *Stream) inputEnded() {
 
 // head takes the head of an answer. c.mu is held.
 func (s *Stream) head(h *h2.Head, end bool) {
-	s.heads = append(s.heads, head{h, end})
+	r := s.more()
+	r.heads = append(r.heads, head{h, end})
 	s.inEnd = s.inEnd || end
 	s.read.tell()
 	s.checkOver()
@@ -70,7 +71,7 @@ func (s *Stream) head(h *h2.Head, end bool) {
 func (s *Stream) AwaitHead(ctx context.Context) (h *h2.Head, end bool, err error) {
 	s.c.mu.Lock()
 	defer s.c.unlock()
-	for len(s.heads) == 0 {
+	for s.rest == nil || len(s.rest.heads) == 0 {
 		switch {
 		case ctx.Err() != nil:
 			return nil, false, context.Cause(ctx)
@@ -78,7 +79,7 @@ func (s *Stream) AwaitHead(ctx context.Context) (h *h2.Head, end bool, err error
 			return nil, false, s.err
 		case s.inEnd || s.dropped:
 			return nil, false, io.ErrUnexpectedEOF
-		case s.read.past():
+		case s.read.past(s.c):
 			return nil, false, errTimeout
 		}
 		wake := s.read.prepare()
@@ -94,8 +95,11 @@ func (s *Stream) AwaitHead(ctx context.Context) (h *h2.Head, end bool, err error
 			s.read.waiting = false
 		}
 	}
-	first := s.heads[0]
-	s.heads = s.heads[1:]
+	heads := s.rest.heads
+	first := heads[0]
+	if s.rest.heads = heads[1:]; len(heads) == 1 {
+		s.rest.heads = nil // heads are large
+	}
 	return first.h, first.end, nil
 }
 
@@ -103,7 +107,10 @@ func (s *Stream) AwaitHead(ctx context.Context) (h *h2.Head, end bool, err error
 func (s *Stream) Trailers() []h2.Field {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return s.trailers
+	if s.rest == nil {
+		return nil
+	}
+	return s.rest.trailers
 }
 
 // await waits until there is input, into p if that is not nil. c.mu is held, and
@@ -113,7 +120,7 @@ func (s *Stream) await(p []byte) error {
 		if err := s.inputOver(); err != nil {
 			return err
 		}
-		if s.read.past() {
+		if s.read.past(s.c) {
 			return errTimeout
 		}
 		s.c.flush(false) // the peer may need to know that it can go on

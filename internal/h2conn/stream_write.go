@@ -108,7 +108,7 @@ func (s *Stream) queueAll(p []byte, n int, end bool) (int, error) {
 			s.queued = false
 			return n, s.err
 		}
-		if s.write.past() {
+		if s.write.past(s.c) {
 			s.queued = false
 			sent := len(p) - s.c.m.Unqueue(s.m)
 			s.sent(sent)
@@ -169,7 +169,7 @@ func (s *Stream) awaitRoom() error {
 			return err
 		case c.m.Staged() < mostStaged:
 			return nil
-		case s.write.past():
+		case s.write.past(s.c):
 			return errTimeout
 		}
 		c.crowd = append(c.crowd, s)
