@@ -30,7 +30,7 @@ func plainPool(t *testing.T, s *h2Servers) *websocket.Pool {
 	return pool
 }
 
-// S2.11, S2.12: sockets and requests share a connection of a real server, over TLS
+// S2.11, S2.12, S2.29: sockets and requests share a connection of a real server, over TLS
 // and in plain text, and the handlers are told of HTTP/2.
 func TestPoolMixed(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
