@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/h1"
 	"github.com/lariat-go/websocket/internal/h2"
 )
 
@@ -64,50 +65,19 @@ func parseLength(v string) int64 {
 // appendField appends a field as HTTP/2 has it. Those that speak of an HTTP/1.1
 // connection, or can't be sent, are left out (RFC 9113, section 8.2).
 func (c *conn) appendField(fields []h2.Field, name string, values []string) []h2.Field {
-	if len(values) == 0 || !validName(name) || connectionSpecific(name) {
+	if len(values) == 0 || !h1.ValidName(name) {
 		return fields
 	}
 	lower := c.names.lowered(name)
+	if h2.ConnectionSpecific(lower) {
+		return fields
+	}
 	for _, v := range values {
-		if v = strings.Trim(v, " \t"); validValue(v) {
+		if v = strings.Trim(v, " \t"); h1.ValidValue(v) {
 			fields = append(fields, h2.Field{Name: lower, Value: v})
 		}
 	}
 	return fields
-}
-
-// connectionSpecific reports whether a field has no meaning in HTTP/2.
-func connectionSpecific(name string) bool {
-	switch len(name) {
-	case 7, 10, 16, 17:
-		return strings.EqualFold(name, "Upgrade") || strings.EqualFold(name, "Connection") || strings.EqualFold(name, "Keep-Alive") ||
-			strings.EqualFold(name, "Proxy-Connection") || strings.EqualFold(name, "Transfer-Encoding")
-	}
-	return false
-}
-
-// validName reports whether name is a token (RFC 9110, section 5.6.2).
-func validName(name string) bool {
-	for i := range len(name) {
-		switch b := name[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', b == '-', '0' <= b && b <= '9':
-		case strings.IndexByte("!#$%&'*+.^_`|~", b) >= 0:
-		default:
-			return false
-		}
-	}
-	return name != ""
-}
-
-// validValue reports whether v has no control characters but HTAB (RFC 9110,
-// section 5.5).
-func validValue(v string) bool {
-	for i := range len(v) {
-		if b := v[i]; b < ' ' && b != '\t' || b == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // bodyAllowed reports whether an answer with this status may have content (RFC

@@ -3,8 +3,8 @@ package h2
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
+	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/internal/h2"
 )
 
@@ -60,7 +60,7 @@ func (c *conn) header(h *h2.Head) (header http.Header, host string, trailer http
 			trailer = announce(trailer, f.Value)
 			continue
 		case "expect":
-			if hasToken(f.Value, "100-continue") {
+			if extension.HasToken([]string{f.Value}, "100-continue") {
 				wait = true
 				continue
 			}
@@ -89,14 +89,4 @@ func target(h *h2.Head) (*url.URL, string, error) {
 		u.Scheme = h.Scheme
 	}
 	return u, h.Path, err
-}
-
-// hasToken reports whether a list has a token, without regard to case.
-func hasToken(list, token string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), token) {
-			return true
-		}
-	}
-	return false
 }

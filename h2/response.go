@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/h2"
 )
@@ -91,7 +92,7 @@ func (w *response) begin(status int) {
 	if v, ok := w.header["Trailer"]; ok {
 		w.declareTrailers(v)
 	}
-	if v, ok := w.header["Connection"]; ok && len(v) > 0 && hasToken(v[0], "close") {
+	if extension.HasToken(w.header["Connection"], "close") {
 		w.x.c.c.Drain()
 	}
 }

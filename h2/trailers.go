@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lariat-go/websocket/internal/h1"
 	"github.com/lariat-go/websocket/internal/h2"
 )
 
@@ -13,7 +14,7 @@ import (
 func announce(trailer http.Header, list string) http.Header {
 	for name := range strings.SplitSeq(list, ",") {
 		name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
-		if !validName(name) || framing(name) {
+		if !h1.ValidName(name) || framing(name) {
 			continue
 		}
 		if trailer == nil {
@@ -50,7 +51,7 @@ func (w *response) declareTrailers(values []string) {
 }
 
 func (w *response) declareTrailer(name string) {
-	if !validName(name) || !mayTrail(name) {
+	if !h1.ValidName(name) || !h2.MayTrail(strings.ToLower(name)) {
 		w.logf("websocket: %q can't be a trailer (RFC 9110, section 6.5.1) and is left out", name)
 		return
 	}
@@ -78,16 +79,4 @@ func (w *response) trailerFields() (fields []h2.Field) {
 // framing reports whether a field says how a message is framed.
 func framing(name string) bool {
 	return name == "Transfer-Encoding" || name == "Trailer" || name == "Content-Length"
-}
-
-// mayTrail reports whether a field may be a trailer (RFC 9110, section 6.5.1):
-// none about framing, routing, authentication, or how the content is treated.
-func mayTrail(name string) bool {
-	switch name {
-	case "Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type",
-		"Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate", "Proxy-Authorization",
-		"Proxy-Connection", "Range", "Realm", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Www-Authenticate":
-		return false
-	}
-	return !strings.HasPrefix(name, "If-")
 }

@@ -206,6 +206,8 @@ func shellRules() []Rule {
 		{Package: "h2", Imports: map[string]string{
 			".":                "its streams become connections of the root",
 			Std:                std,
+			"extension":        "lists of tokens in a field",
+			"internal/h1":      "what a name and a value may hold",
 			"internal/bufpool": "buffers held only while there are bytes",
 			"internal/h2":      "header blocks, settings and error codes",
 			"internal/poll":    "the engine of TLS on Linux, shared by a server's connections",

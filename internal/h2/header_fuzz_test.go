@@ -52,7 +52,7 @@ func headerCheck(t *testing.T, mode blockMode, cfg *Config, h *Head) {
 	size := 0
 	for _, f := range h.Fields {
 		size += int(f.Size())
-		if !consists(f.Name, nameByte) || !validValue(f.Value) || connectionSpecific(f.Name) {
+		if !consists(f.Name, nameByte) || !validValue(f.Value) || ConnectionSpecific(f.Name) {
 			t.Fatalf("%q: %q", f.Name, f.Value)
 		}
 	}

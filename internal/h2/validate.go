@@ -35,7 +35,7 @@ func (c *check) field(f Field) (keep bool) {
 		c.bad = "a field name that is empty, or has upper case or other characters not allowed"
 	case !validValue(f.Value):
 		c.bad = "a field value with control characters, or white space around it"
-	case connectionSpecific(f.Name):
+	case ConnectionSpecific(f.Name):
 		c.bad = "a connection-specific field"
 	case f.Name == "te" && (c.mode != modeRequest || !strings.EqualFold(f.Value, "trailers")):
 		c.bad = "a TE field other than \"trailers\""
@@ -286,16 +286,6 @@ func plain(v string) bool {
 		}
 	}
 	return true
-}
-
-// connectionSpecific reports whether a field of this name speaks of an
-// HTTP/1.1 connection, and so is malformed here (RFC 9113, section 8.2.2).
-func connectionSpecific(name string) bool {
-	switch name {
-	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
-		return true
-	}
-	return false
 }
 
 // parseLength parses the value of content-length.

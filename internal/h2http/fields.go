@@ -15,17 +15,6 @@ import (
 // ErrField: a header has a name or a value that no field can have.
 var ErrField = errors.New("websocket: header field cannot be sent")
 
-// ConnectionSpecific reports whether a field, by its name in lower case, has
-// meaning for a connection of HTTP/1 alone, and so does not exist in HTTP/2 (RFC
-// 9113, section 8.2.2). A te is one too, unless it says trailers.
-func ConnectionSpecific(name string) bool {
-	switch name {
-	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
-		return true
-	}
-	return false
-}
-
 // AppendFields appends a header as HTTP/2 carries it: names in lower case and in
 // their order, values without the space around them. What belongs to a
 // connection of HTTP/1 is left out, and so is what skip, if not nil, says. The
@@ -39,7 +28,7 @@ func AppendFields(dst []h2.Field, h http.Header, skip func(name string) bool) ([
 			return dst, fmt.Errorf("%w: name %.64q", ErrField, key)
 		}
 		name := strings.ToLower(key)
-		if ConnectionSpecific(name) || skip != nil && skip(name) {
+		if h2.ConnectionSpecific(name) || skip != nil && skip(name) {
 			continue
 		}
 		for _, v := range h[key] {
@@ -69,22 +58,18 @@ func secret(name, value string) bool {
 	return false
 }
 
-// Header returns fields as net/http has them. The pieces of a Cookie are put
-// together (RFC 9113, section 8.2.3).
+// Header returns fields as net/http has them.
 func Header(fields []h2.Field) http.Header {
 	h := make(http.Header, len(fields))
 	values := make([]string, len(fields)) // one piece of memory for the most of them
 	for i, f := range fields {
 		key := http.CanonicalHeaderKey(f.Name)
-		switch old := h[key]; {
-		case old == nil:
-			values[i] = f.Value
-			h[key] = values[i : i+1 : i+1]
-		case key == "Cookie":
-			old[0] += "; " + f.Value
-		default:
+		if old := h[key]; old != nil {
 			h[key] = append(old, f.Value)
+			continue
 		}
+		values[i] = f.Value
+		h[key] = values[i : i+1 : i+1]
 	}
 	return h
 }

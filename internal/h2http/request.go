@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,23 +84,9 @@ func requestFields(r *http.Request) ([]h2.Field, error) {
 	return append(fields, h2.Field{Name: "trailer", Value: strings.ToLower(strings.Join(slices.Sorted(maps.Keys(r.Trailer)), ", "))}), nil
 }
 
-// ValidTrailer reports whether a field can come after the body: not what frames
-// or routes a message, or says how to read it (RFC 9110, section 6.5.1).
+// ValidTrailer reports whether a field can come after the body.
 func ValidTrailer(name string) bool {
-	if !h1.ValidName(name) {
-		return false
-	}
-	switch key := textproto.CanonicalMIMEHeaderKey(name); {
-	case strings.HasPrefix(key, "If-"), ConnectionSpecific(strings.ToLower(key)):
-		return false
-	default:
-		switch key {
-		case "Authorization", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Expect", "Host",
-			"Max-Forwards", "Pragma", "Proxy-Authenticate", "Proxy-Authorization", "Range", "Te", "Trailer", "Www-Authenticate":
-			return false
-		}
-	}
-	return true
+	return h1.ValidName(name) && h2.MayTrail(strings.ToLower(name))
 }
 
 // hasBody reports whether a request has a body, be it an empty one.
