@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	mostIdle = 128         // goroutines that are kept
+	mostIdle = 1024        // goroutines that are kept
 	restTime = time.Second // for which one that nobody needs is kept, at least
 )
 
