@@ -258,12 +258,16 @@ func (d *dialer) settled(ctx context.Context, c *h2conn.Conn) error {
 	sctx, cancel := withStep(ctx, "UpgradeTimeout", d.o.UpgradeTimeout)
 	defer cancel()
 	err := c.AwaitSettings(sctx)
-	if err != nil {
-		if ended := whyEnded(sctx, err); ended != nil {
-			err = fmt.Errorf("waiting for the server's SETTINGS: %w", ended)
-		}
+	if err == nil {
+		return nil
 	}
-	return err
+	if ended := whyEnded(sctx, err); ended != nil {
+		return fmt.Errorf("waiting for the server's SETTINGS: %w", ended)
+	}
+	if _, told := errors.AsType[*HTTP2ConnError](err); told {
+		return err
+	}
+	return &during{"the connection ended before the server's SETTINGS came, it may not speak HTTP/2 there: ", err}
 }
 
 // wire2 is a stream of HTTP/2.

@@ -333,7 +333,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error, unsent int, harmless 
 	}
 	// The peer takes no more. What it sent before may still be read, so the
 	// ending is left to the reader.
-	c.err = fmt.Errorf("websocket: write: %w", err)
+	c.err = &during{"websocket: write: ", err}
 	c.unsent(unsent)
 	return c.err
 }

@@ -3,8 +3,11 @@ package websocket_test
 import (
 	"errors"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -165,4 +168,46 @@ func TestHTTP2Trailers(t *testing.T) {
 			t.Errorf("the stream was reset: %v", err)
 		}
 	})
+}
+
+// What somebody is told who dials by HTTP/2 where it is not spoken: what that may
+// be, and "websocket: " once.
+func TestHTTP2NotSpoken(t *testing.T) {
+	hangsUp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hangsUp.Close()
+	go func() {
+		for {
+			nc, err := hangsUp.Accept()
+			if err != nil {
+				return
+			}
+			nc.Close()
+		}
+	}()
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	for name, tc := range map[string]struct{ addr, want string }{
+		"hangs up": {hangsUp.Addr().String(), "may not speak HTTP/2 there"},
+		"TLS":      {secure.Listener.Addr().String(), "may not speak HTTP/2 there"},
+		"HTTP/1.1": {plain.Listener.Addr().String(), "speaks HTTP/1 and not HTTP/2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, pool := range []*websocket.Pool{nil, {}} {
+				_, err := websocket.Dial(within(t), "ws://"+tc.addr, &websocket.DialOptions{HTTP: websocket.HTTP2, Pool: pool})
+				if err == nil || !strings.Contains(err.Error(), tc.want) || strings.LastIndex(err.Error(), "websocket: ") != 0 {
+					t.Errorf("%v, want %q in it", err, tc.want)
+				}
+				if pool != nil {
+					pool.Close()
+				}
+			}
+		})
+	}
 }
