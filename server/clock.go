@@ -336,7 +336,9 @@ const progress = 1 << 10
 func (s *Session) closeTimedOut() {
 	e := s.ending()
 	e.closing.Fail(websocket.ErrCloseTimeout)
-	e.forced = true
+	if s.phase != phaseLinger { // else it is over already, and was read from for good manners
+		e.forced = true
+	}
 	s.cut(e)
 }
 
