@@ -152,6 +152,9 @@ func accepted(hs *handshake.Client, r *h1.Response) (*handshake.Result, error) {
 // or one that cannot be read.
 func upgradeError(ctx context.Context, addr string, err error) error {
 	if ended := whyEnded(ctx, err); ended != nil {
+		if errors.Is(err, errNoRoom) {
+			ended = fmt.Errorf("%w: %w", errNoRoom, ended)
+		}
 		err = ended
 	}
 	return &HandshakeError{Body: []byte{}, Err: &during{"websocket: opening handshake with " + addr + ": ", err}}

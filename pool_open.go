@@ -35,6 +35,9 @@ type poolDial struct {
 	err      error
 }
 
+// errNoRoom is what was waited for in vain (SETTINGS_MAX_CONCURRENT_STREAMS).
+var errNoRoom = errors.New("the server takes no more streams on as many connections as MaxConns of the Pool allows")
+
 // open opens a stream to the server of r, on a connection that there is or on a
 // new one. Where that is wanted and the server has chosen HTTP/1.1, the result
 // is a link, nobody else's. Errors about streams are those of package h2conn.
@@ -66,7 +69,7 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 				place = q.join()
 			}
 			if err := place.await(ctx); err != nil {
-				return nil, nil, err
+				return nil, nil, fmt.Errorf("%w: %w", errNoRoom, err)
 			}
 			continue
 		}
