@@ -122,10 +122,6 @@ func (h serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clientPreface is what a client's connection begins with (RFC 9113, section
-// 3.4).
-const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 // serve carries a connection to its end. With preface, the client's connection
 // preface was read (RFC 9113, section 3.4).
 func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler http.Handler, preface bool) error {
@@ -143,7 +139,7 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 		}
 	}
 	if preface {
-		o.Early = []byte(clientPreface)
+		o.Early = []byte(h2.Preface)
 	}
 	c.c = h2conn.New(nc, &o)
 	if why := inadequate(c.tls, srv.HTTP2 != nil && srv.HTTP2.PermitProhibitedCipherSuites); why != "" {

@@ -68,8 +68,8 @@ const (
 	FlagPriority   = 0x20
 )
 
-// preface is what a client's bytes begin with (RFC 9113, section 3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+// Preface is what a client's bytes begin with (RFC 9113, section 3.4).
+const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 const (
 	headerLen = 9     // of a frame's header

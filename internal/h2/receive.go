@@ -89,12 +89,12 @@ func (c *Conn) Next(in []byte) (n int, ev Event, ok bool, err error) {
 			if len(p) == 0 {
 				return n, ev, false, nil
 			}
-			k = min(len(preface)-int(c.have), len(p))
-			if string(p[:k]) != preface[c.have:int(c.have)+k] {
+			k = min(len(Preface)-int(c.have), len(p))
+			if string(p[:k]) != Preface[c.have:int(c.have)+k] {
 				err = c.fail(ErrCodeProtocol, "what came first is not the preface of HTTP/2")
 				break
 			}
-			if c.have += uint8(k); int(c.have) == len(preface) {
+			if c.have += uint8(k); int(c.have) == len(Preface) {
 				c.phase, c.have = phaseHeader, 0
 			}
 		}

@@ -209,7 +209,7 @@ func (c *Conn) apply(s Setting) error {
 func (c *Conn) queueSettings() {
 	c.room(256)
 	if c.cfg.Role == RoleClient {
-		c.ctl = append(c.ctl, preface...)
+		c.ctl = append(c.ctl, Preface...)
 	}
 	var room [6]Setting
 	list := c.cfg.settings(room[:0])

@@ -1,5 +1,7 @@
 package h2
 
+// Heads and trailers that are sent; headers.go takes those that come.
+
 // Open opens a stream (client). ErrNoSlot, ErrGoingAway, ErrHeadTooLong.
 func (c *Conn) Open(h *Head, end bool) (*Stream, error) {
 	switch {
