@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -275,7 +276,7 @@ func (s *Session) onTick() {
 	case idle > 0 && silent >= idle:
 		s.giveUp(ReasonTimeout, websocket.StatusNormalClosure, ErrIdleTimeout)
 		return
-	case k.Interval > 0 && t.pinged && s.mode.Load()&modePaused == 0 && k.Timeout >= 0 && silent >= k.Interval+orDefault(k.Timeout, k.Interval):
+	case k.Interval > 0 && t.pinged && s.mode.Load()&modePaused == 0 && k.Timeout >= 0 && silent >= k.Interval+cmp.Or(k.Timeout, k.Interval):
 		s.giveUp(ReasonTimeout, websocket.StatusNormalClosure, websocket.ErrKeepAlive)
 		return
 	case !t.pinged && (k.Interval > 0 && silent >= k.Interval || s.conf.pingIdle && idle > 0 && silent >= idle/2):

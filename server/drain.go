@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -90,8 +91,8 @@ func (o *Drain) withDefaults() (*Drain, error) {
 	if o != nil {
 		d = *o
 	}
-	d.Code = orDefault(d.Code, websocket.StatusGoingAway)
-	d.RetryAfter = orDefault(d.RetryAfter, 5*time.Second)
+	d.Code = cmp.Or(d.Code, websocket.StatusGoingAway)
+	d.RetryAfter = cmp.Or(d.RetryAfter, 5*time.Second)
 	item := websocket.CloseFrame(d.Code, d.Reason)
 	return &d, item.Check()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"time"
@@ -131,25 +132,18 @@ func newConfig(srv *Server, o *Options) config {
 	c := config{
 		srv:       srv,
 		conn:      o.ConnOptions,
-		idle:      orDefault(o.IdleTimeout, DefaultIdleTimeout),
+		idle:      cmp.Or(o.IdleTimeout, DefaultIdleTimeout),
 		auth:      max(o.AuthTimeout, 0),
 		hibernate: max(o.HibernateAfter, 0),
-		closing:   orDefault(o.CloseTimeout, websocket.DefaultCloseTimeout),
-		writing:   max(orDefault(o.WriteTimeout, websocket.DefaultWriteTimeout), 0),
+		closing:   cmp.Or(o.CloseTimeout, websocket.DefaultCloseTimeout),
+		writing:   max(cmp.Or(o.WriteTimeout, websocket.DefaultWriteTimeout), 0),
 		pingIdle:  o.PingIdle,
-		mailbox:   orDefault(o.Mailbox, DefaultMailbox),
+		mailbox:   cmp.Or(o.Mailbox, DefaultMailbox),
 		backlog:   o.Backlog,
 	}
-	c.backlog.Soft = orDefault(c.backlog.Soft, DefaultSoftBacklog)
-	c.backlog.Hard = orDefault(c.backlog.Hard, DefaultHardBacklog)
+	c.backlog.Soft = cmp.Or(c.backlog.Soft, DefaultSoftBacklog)
+	c.backlog.Hard = cmp.Or(c.backlog.Hard, DefaultHardBacklog)
 	return c
-}
-
-func orDefault[T comparable](v, byDefault T) T {
-	if v == *new(T) {
-		return byDefault
-	}
-	return v
 }
 
 // equal reports whether the two say the same, as far as that can be told:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -212,7 +213,7 @@ func (s *Session) SetIdleTimeout(d time.Duration) {
 	if s.gone {
 		return
 	}
-	s.more().idle = orDefault(d, DefaultIdleTimeout)
+	s.more().idle = cmp.Or(d, DefaultIdleTimeout)
 	s.restartTicks()
 }
 
