@@ -44,6 +44,7 @@ type Stream struct {
 // rest is what most streams of a server do not have.
 type rest struct {
 	heads    []head // of the answer (client)
+	room     [1]head
 	trailers []h2.Field
 	linger   *time.Timer
 }

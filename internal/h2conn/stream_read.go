@@ -60,6 +60,9 @@ func (s *Stream) inputEnded() {
 // head takes the head of an answer. c.mu is held.
 func (s *Stream) head(h *h2.Head, end bool) {
 	r := s.more()
+	if len(r.heads) == 0 {
+		r.heads = r.room[:0]
+	}
 	r.heads = append(r.heads, head{h, end})
 	s.inEnd = s.inEnd || end
 	s.read.tell()
@@ -95,11 +98,9 @@ func (s *Stream) AwaitHead(ctx context.Context) (h *h2.Head, end bool, err error
 			s.read.waiting = false
 		}
 	}
-	heads := s.rest.heads
-	first := heads[0]
-	if s.rest.heads = heads[1:]; len(heads) == 1 {
-		s.rest.heads = nil // heads are large
-	}
+	first := s.rest.heads[0]
+	s.rest.heads[0] = head{} // it is large
+	s.rest.heads = s.rest.heads[1:]
 	return first.h, first.end, nil
 }
 
