@@ -15,17 +15,27 @@ import (
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/h2"
 	"github.com/lariat-go/websocket/internal/h2peer"
+	"github.com/lariat-go/websocket/protocol"
 	"github.com/lariat-go/websocket/wstest"
 )
 
+// much is more than a stream's window, and than its buffers.
+const much = 1 << 20
+
 // startExtended starts a server of echoes that takes extended CONNECT, with the
-// given options, and returns a connection to it.
+// given options, and returns a connection to it. On the path /much it has much to
+// say at first.
 func startExtended(t *testing.T, o *h2.Options) *h2peer.Conn {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := websocket.Accept(w, r, nil); err == nil {
-			echo(c)
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
 		}
+		if r.URL.Path == "/much" {
+			c.Write(r.Context(), websocket.MessageBinary, make([]byte, much))
+		}
+		echo(c)
 	}))
 	srv.Config.Protocols = new(http.Protocols)
 	srv.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -209,5 +219,42 @@ func TestHTTP2NotSpoken(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// H2-S11: a connection takes 100 WebSockets, and of each of them that it is read or
+// not is nothing to the others. The 101st is refused, and taken when one has ended.
+func TestHTTP2HundredSockets(t *testing.T) {
+	c := startExtended(t, nil)
+	stalled := c.Open("/much")
+	var open []*h2peer.Stream
+	for range 99 {
+		open = append(open, c.Open("/"))
+	}
+	request := func() *h2peer.Stream {
+		return c.Request(false, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/",
+			":authority", "example.com", "sec-websocket-version", "13")
+	}
+	if code := request().ResetWith(); code != http2.ErrCodeRefusedStream {
+		t.Errorf("the 101st was reset with %v", code)
+	}
+	for range 3 {
+		for _, s := range open {
+			p := wstest.NewPeer(t, s, protocol.RoleClient)
+			p.SendFrames(wstest.Text("hello"))
+			p.Expect(wstest.Text("hello"))
+		}
+	}
+	p := wstest.NewPeer(t, open[0], protocol.RoleClient)
+	p.SendFrames(wstest.Close(1000, ""))
+	p.ExpectClose(1000)
+	open[0].CloseWrite()
+	for ctx := within(t); request().Field(":status") != "200"; c.Sync() {
+		if ctx.Err() != nil { // until then its handler may not have returned
+			t.Fatal("after one has ended, the next is refused")
+		}
+	}
+	if n, err := io.ReadFull(stalled, make([]byte, much)); err != nil {
+		t.Errorf("the one that was not read: %d bytes, %v", n, err)
 	}
 }
