@@ -95,8 +95,9 @@ func (s *Stream) writeAll(p, tail []byte, end bool) (int, error) {
 	return n, err
 }
 
-// queueAll has the machine send p when it can, and waits for that. It returns
-// how much more than n was sent. c.mu is held, and released while waiting.
+// queueAll has the machine send p when it can, and waits for that. It returns how
+// much was sent, the n bytes before p included. c.mu is held, and released while
+// waiting.
 func (s *Stream) queueAll(p []byte, n int, end bool) (int, error) {
 	end = end || s.endAfter > 0 && s.endAfter == len(p)
 	if err := s.c.m.Queue(s.m, p, end); err != nil {
