@@ -34,6 +34,14 @@ func (c *Conn) Drain() {
 	c.Ping([8]byte([]byte(drainPing)))
 }
 
+// DrainNow goes on with Drain though the peer has not answered: from now on its
+// requests are ignored.
+func (c *Conn) DrainNow() {
+	if c.err == nil && c.drain == draining {
+		c.drainLast()
+	}
+}
+
 func (c *Conn) drainLast() {
 	c.drain = drained
 	c.lastGone = c.lastPeer

@@ -281,3 +281,22 @@ func TestEOF(t *testing.T) {
 		t.Errorf("after an error: %v", err)
 	}
 }
+
+// H2-S12: a client that does not answer while the connection is drained opens no
+// more streams all the same.
+func TestDrainUnanswered(t *testing.T) {
+	e := server(t, h2.Config{})
+	e.in(get(1))
+	e.c.DrainNow() // not before Drain
+	e.c.Drain()
+	e.in(get(3))
+	e.want("head 1 GET / end", "head 3 GET / end")
+	e.c.DrainNow()
+	e.in(get(5))
+	e.want()
+	e.ok()
+	for _, s := range []uint32{1, 3} {
+		e.in(reset(s, 8))
+	}
+	e.ok()
+}

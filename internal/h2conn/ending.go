@@ -159,13 +159,18 @@ func (c *Conn) Drain() {
 	c.checkDrained()
 }
 
-// drainOver closes a connection whose peer does not answer while it is drained,
-// unless there are streams.
+// drainOver goes on with a connection whose peer does not answer while it is
+// drained: new streams are ignored from now on. Without streams, it is closed.
 func (c *Conn) drainOver() {
 	c.mu.Lock()
 	defer c.unlock()
-	if !c.over && c.m.Idle() {
+	switch {
+	case c.over:
+	case c.m.Idle():
 		c.fail(errOrderly)
+	default:
+		c.m.DrainNow()
+		c.flush(false)
 	}
 }
 

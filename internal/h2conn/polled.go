@@ -33,6 +33,11 @@ type polled struct {
 const (
 	readTurn  = 64 << 10  // read before callbacks are called
 	readShare = 512 << 10 // read before other connections have their turn
+
+	// mostPending is how much the kernel may not have taken while there is more to
+	// be read: far more than is written at once. crypto/tls answers whoever updates
+	// his keys, without regard to who is flushing.
+	mostPending = 1 << 20
 )
 
 // adopt moves a connection into the poller, if it can. c.mu is held, and nobody
@@ -72,6 +77,10 @@ func (c *Conn) adopt() bool {
 	p.desc.Wake()
 	return true
 }
+
+// errUnread is the end of a connection whose peer has TLS answer it, and does not
+// read the answers.
+var errUnread = errors.New("websocket: the peer of an HTTP/2 connection does not read what TLS answers it")
 
 // Ready implements [poll.Source].
 func (p *polled) Ready(w *poll.Worker, ev poll.Events) {
@@ -144,7 +153,11 @@ func (p *polled) fill(buf []byte) (n int, err error) {
 	for n < readTurn && err == nil {
 		var m int
 		p.c.mu.Unlock()
-		m, err = p.tls.Read(buf)
+		if p.inner.Pending() > mostPending {
+			err = errUnread
+		} else {
+			m, err = p.tls.Read(buf)
+		}
 		p.c.mu.Lock()
 		if m > 0 {
 			n += m
