@@ -155,6 +155,8 @@ func (s *Stream) Release() {
 	case s.gone || s.err != nil:
 	case s.outEnd:
 		s.reset(h2.ErrCodeNo) // RFC 9113, section 8.1
+	case s.write.past(s.c): // the client took too little, and nothing broke here
+		s.reset(h2.ErrCodeCancel)
 	default:
 		s.reset(h2.ErrCodeInternal)
 	}

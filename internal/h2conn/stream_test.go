@@ -340,3 +340,29 @@ func TestStreamAllocs(t *testing.T) {
 	}
 	c.Abort(8)
 }
+
+// H2-S8: an answer that the client did not take in time is reset with CANCEL, and
+// the connection lives.
+func TestReleaseAfterDeadline(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		p := connect(t, e, nil, nil)
+		must(t, p.client.AwaitSettings(p.context()))
+		c, err := p.client.Open(p.context(), tunnel, false, true)
+		must(t, err)
+		t.Cleanup(func() { c.Close() })
+		r := wait(t, p.requests)
+		must(t, r.Respond(&h2.Head{Status: 200, ContentLength: -1}, nil, false))
+		r.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		if _, err := r.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("write: %v", err)
+		}
+		gone := make(chan struct{})
+		c.OnGone(func() { close(gone) })
+		r.Release()
+		wait(t, gone)
+		if se, ok := errors.AsType[*h2.StreamError](c.Err()); !ok || se.Code != h2.ErrCodeCancel {
+			t.Errorf("the client was told %v", c.Err())
+		}
+		must(t, p.client.Ping(p.context()))
+	})
+}
