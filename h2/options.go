@@ -86,8 +86,9 @@ type Options struct {
 	MaxControls int
 
 	// Trace, if not nil, is told of every frame in both directions. It is
-	// called by the goroutine that does the work, must be quick, and must not
-	// keep what it is given.
+	// called by the goroutine that does the work, with the connection's lock
+	// held: it must be quick, must not use the connection or its streams, and
+	// must not keep what it is given.
 	Trace func(Frame)
 }
 
