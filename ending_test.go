@@ -57,7 +57,9 @@ func TestCloseAndMessagesUnderWay(t *testing.T) {
 				t.Errorf("Close = %v", err)
 			}
 			closeErrorOf(t, <-read)
-			if fmt.Sprint(got) != "[one two]" {
+			// A reader that is between two calls when a message comes is not there:
+			// Close takes the rest then.
+			if s := fmt.Sprint(got); s != "[one two]" && s != "[one]" {
 				t.Errorf("read %q", got)
 			}
 		})
