@@ -127,13 +127,16 @@ func TestBlockedWrites(t *testing.T) {
 		b := blocking(t, func(s *server.Session) { s.Binary(make([]byte, size)) })
 		o := &server.Options{Backlog: server.Backlog{Hard: -1}}
 		o.WriteTimeout = 200 * time.Millisecond
+		if raceEnabled { // a client may take nothing for that long
+			o.WriteTimeout = time.Second
+		}
 		c := b.serve(engine, o).raw(nil)
 		c.say(textFrame("block"))
 		wait(t, b.in)
 		if b0, p, err := c.next(); b0 != 0x82 || len(p) != size || err != nil {
 			t.Fatalf("%x, %d bytes, %v", b0, len(p), err)
 		}
-		c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		c.SetReadDeadline(time.Now().Add(o.WriteTimeout * 3 / 2))
 		if b0, p, err := c.next(); err == nil || errors.Is(err, io.EOF) {
 			t.Fatalf("%x, %q, %v", b0, p, err)
 		}
