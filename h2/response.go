@@ -195,8 +195,9 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// mayWrite returns why n bytes can't be written, and counts them if they can.
-func (w *response) mayWrite(n int) error {
+// ready returns why nothing can be sent any more, and begins the answer if that
+// has not happened. w.mu is held.
+func (w *response) ready() error {
 	switch {
 	case w.over:
 		return errReturned
@@ -204,6 +205,14 @@ func (w *response) mayWrite(n int) error {
 		return http.ErrHijacked
 	case w.status == 0:
 		w.begin(http.StatusOK)
+	}
+	return nil
+}
+
+// mayWrite returns why n bytes can't be written, and counts them if they can.
+func (w *response) mayWrite(n int) error {
+	if err := w.ready(); err != nil {
+		return err
 	}
 	if !bodyAllowed(w.status) {
 		return http.ErrBodyNotAllowed
@@ -329,13 +338,8 @@ func (w *response) Flush() { w.FlushError() }
 func (w *response) FlushError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case w.over:
-		return errReturned
-	case w.taken:
-		return http.ErrHijacked
-	case w.status == 0:
-		w.begin(http.StatusOK)
+	if err := w.ready(); err != nil {
+		return err
 	}
 	if w.sent && len(w.buf) == 0 && w.err == nil {
 		return w.x.s.Err()

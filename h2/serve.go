@@ -135,7 +135,7 @@ func (h *host) serve(ctx context.Context, srv *http.Server, nc net.Conn, handler
 	o.Active = c.active
 	if _, ok := nc.(*tls.Conn); ok && h.all.many {
 		if o.Poller = h.all.poll.Take(); o.Poller != nil {
-			defer h.all.poll.Give()
+			defer h.all.poll.Give(true)
 		}
 	}
 	if preface {

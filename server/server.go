@@ -44,9 +44,8 @@ type Server struct {
 	opening  int           // requests that are becoming sessions
 	ended    Report        // of all sessions
 	limit    int           // 0: not known yet; negative: none
+	pollers  poll.Shared   // keeps it for a while when there is no session
 	poller   *poll.Poller  // nil: none at present
-	noPoller bool          // there can't be one
-	rest     *time.Timer   // stops it when there is no session for a while
 	empty    chan struct{} // closed when the last session is gone, during Shutdown
 }
 
@@ -244,38 +243,13 @@ func (srv *Server) settle() {
 	if len(srv.sessions)+srv.opening > 0 {
 		return
 	}
-	switch {
-	case srv.poller == nil:
-	case srv.drain.Load() != nil:
-		srv.stopPoller()
-	case srv.rest == nil:
-		srv.rest = time.AfterFunc(pollerRest, srv.restPoller)
-	default:
-		srv.rest.Reset(pollerRest)
+	if srv.poller != nil {
+		srv.poller = nil
+		srv.pollers.Give(srv.drain.Load() == nil)
 	}
 	if srv.empty != nil {
 		close(srv.empty)
 		srv.empty = nil
-	}
-}
-
-// pollerRest is how long the poller is kept when there is no session.
-const pollerRest = 50 * time.Millisecond
-
-// restPoller stops the poller if there is still no session.
-func (srv *Server) restPoller() {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	if len(srv.sessions)+srv.opening == 0 {
-		srv.stopPoller()
-	}
-}
-
-// stopPoller stops the poller. srv.mu is held.
-func (srv *Server) stopPoller() {
-	if p := srv.poller; p != nil {
-		srv.poller = nil
-		go p.Close() // this may be one of its workers
 	}
 }
 
@@ -284,13 +258,9 @@ func (srv *Server) stopPoller() {
 func (srv *Server) poll() *poll.Poller {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	if srv.poller == nil && !srv.noPoller {
-		p, err := poll.New(&poll.Options{Workers: srv.Workers})
-		if err != nil {
-			srv.noPoller = err == poll.ErrUnsupported
-			return nil
-		}
-		srv.poller = p
+	if srv.poller == nil {
+		srv.pollers.Workers = srv.Workers
+		srv.poller = srv.pollers.Take()
 	}
 	return srv.poller
 }

@@ -113,14 +113,8 @@ func (s *Stream) Abort(code uint32) {
 func (s *Stream) Close() error {
 	s.c.mu.Lock()
 	defer s.c.unlock()
-	s.closeLocked(h2.ErrCodeCancel)
-	return nil
-}
-
-// closeLocked is Close with the code of a reset. c.mu is held.
-func (s *Stream) closeLocked(code h2.ErrCode) {
 	if s.dropped {
-		return
+		return nil
 	}
 	if unread := len(s.in) - s.off; unread > 0 {
 		s.consumed(unread)
@@ -131,13 +125,14 @@ func (s *Stream) closeLocked(code h2.ErrCode) {
 	case s.outEnd && !s.queued:
 		s.more().linger = time.AfterFunc(streamLinger, func() {
 			s.c.mu.Lock()
-			s.reset(code)
+			s.reset(h2.ErrCodeCancel)
 			s.c.unlock()
 		})
 		s.c.flush(false)
 	default:
-		s.reset(code)
+		s.reset(h2.ErrCodeCancel)
 	}
+	return nil
 }
 
 // Release says that the handler of a request has returned. What it did not read

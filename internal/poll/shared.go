@@ -13,8 +13,11 @@ const rest = 50 * time.Millisecond
 // Shared is a Poller that exists as long as somebody uses it. The zero value is
 // ready. Its methods may be called by any goroutine.
 type Shared struct {
+	Workers int // as in [Options]; set before Take
+
 	mu    sync.Mutex
 	p     *Poller
+	none  bool // there can't be one
 	users int
 	timer *time.Timer
 }
@@ -24,36 +27,45 @@ type Shared struct {
 func (s *Shared) Take() *Poller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.p == nil {
-		p, err := New(&Options{})
+	if s.p == nil && !s.none {
+		p, err := New(&Options{Workers: s.Workers})
 		if err != nil {
+			s.none = err == ErrUnsupported
 			return nil
 		}
 		s.p = p
 	}
-	s.users++
+	if s.p != nil {
+		s.users++
+	}
 	return s.p
 }
 
-// Give says that one who has called Take has closed its Descs.
-func (s *Shared) Give() {
+// Give says that one who has got the Poller has closed its Descs. With keep,
+// somebody may soon want it again.
+func (s *Shared) Give(keep bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.users--; s.users > 0 {
-		return
-	}
-	if s.timer == nil {
-		s.timer = time.AfterFunc(rest, s.stop)
-	} else {
+	s.users--
+	switch {
+	case s.users > 0:
+	case !keep:
+		s.stop()
+	case s.timer == nil:
+		s.timer = time.AfterFunc(rest, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.stop()
+		})
+	default:
 		s.timer.Reset(rest)
 	}
 }
 
+// stop ends a Poller that nobody uses. s.mu is held.
 func (s *Shared) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.users == 0 && s.p != nil {
-		go s.p.Close()
+		go s.p.Close() // this may be one of its workers
 		s.p = nil
 	}
 }
