@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/h2http"
+	"github.com/lariat-go/websocket/internal/roundtrip"
 )
 
 // RoundTrip makes an ordinary request over HTTP/2, as an [http.RoundTripper]
@@ -38,13 +38,17 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 		return p.fallBack(req, err)
 	}
 	var last *h2conn.Stream
-	c := h2http.Client{
+	c := roundtrip.Client{
 		ContinueTimeout: p.ContinueTimeout,
-		TLS:             p.tlsState,
-		Open: func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error) {
-			s, _, err := p.open(ctx, d, r, &want{head: h, end: end})
-			last = s
-			return s, err
+		Open: func(ctx context.Context, req *http.Request, end bool) (roundtrip.Stream, error) {
+			h, err := h2http.RequestHead(req)
+			if err != nil {
+				return nil, err
+			}
+			if last, _, err = p.open(ctx, d, r, &want{head: h, end: end}); err != nil {
+				return nil, err
+			}
+			return roundtrip.H2(last, p.tlsState(last.Conn())), nil
 		},
 	}
 	res, err := c.RoundTrip(req)

@@ -1,4 +1,4 @@
-// Package h2http is where net/http's requests and responses meet the streams of
-// package h2conn: how header fields are named on either side, and the client's
-// half of an exchange, which [Client.RoundTrip] makes on one stream.
+// Package h2http is where net/http's requests and responses meet the heads of
+// HTTP/2: how header fields are named on either side, what a request's head says,
+// and which requests may be sent again. Package roundtrip makes the exchanges.
 package h2http

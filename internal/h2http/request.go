@@ -3,7 +3,6 @@ package h2http
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -69,7 +68,7 @@ func requestFields(r *http.Request) ([]h2.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch n := bodyLength(r); {
+	switch n := BodyLength(r); {
 	case n > 0, n == 0 && (r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch):
 		fields = append(fields, h2.Field{Name: "content-length", Value: strconv.FormatInt(n, 10)})
 	}
@@ -89,41 +88,18 @@ func ValidTrailer(name string) bool {
 	return h1.ValidName(name) && h2.MayTrail(strings.ToLower(name))
 }
 
-// hasBody reports whether a request has a body, be it an empty one.
-func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+// HasBody reports whether a request has a body, be it an empty one.
+func HasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// bodyLength returns how long the body is, -1 when that is not known.
-func bodyLength(r *http.Request) int64 {
+// BodyLength returns how long the body is, -1 when that is not known.
+func BodyLength(r *http.Request) int64 {
 	switch {
-	case !hasBody(r):
+	case !HasBody(r):
 		return 0
 	case r.ContentLength > 0:
 		return r.ContentLength
 	}
 	return -1
-}
-
-// closeBody does so where there is a body.
-func closeBody(r *http.Request) {
-	if r.Body != nil {
-		r.Body.Close()
-	}
-}
-
-// atEnd checks that a body that gave as much as was announced has no more.
-func atEnd(body io.Reader) error {
-	var one [1]byte
-	n, err := body.Read(one[:])
-	for n == 0 && err == nil {
-		n, err = body.Read(one[:])
-	}
-	switch {
-	case n > 0:
-		return fmt.Errorf("%w: its body is longer than its ContentLength", ErrRequest)
-	case err == io.EOF:
-		return nil
-	}
-	return err
 }
 
 func notVisible(c rune) bool { return c <= ' ' || c >= 0x7f }

@@ -1,16 +1,17 @@
-package h2http
+package roundtrip
 
 import (
 	"errors"
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/lariat-go/websocket/internal/h2http"
 )
 
 // body is the body of a response. Reading lets the server send as much more.
 type body struct {
-	x   *exchange
-	res *http.Response
+	x *exchange
 
 	mu  sync.Mutex
 	err error // of all further reads; io.EOF at the end
@@ -58,21 +59,19 @@ func (b *body) end(err error) error {
 }
 
 func (b *body) takeTrailers() {
-	fields := b.x.s.Trailers()
-	if len(fields) == 0 {
-		return
-	}
-	if b.res.Trailer == nil {
-		b.res.Trailer = make(http.Header, len(fields))
-	}
-	for name, values := range Header(fields) {
-		if ValidTrailer(name) {
-			b.res.Trailer[name] = values
+	res := &b.x.res
+	for name, values := range b.x.s.Trailers() {
+		if !h2http.ValidTrailer(name) {
+			continue
 		}
+		if res.Trailer == nil {
+			res.Trailer = make(http.Header)
+		}
+		res.Trailer[name] = values
 	}
 }
 
-// Close gives up what was not read: the stream is reset with CANCEL.
+// Close gives up what was not read: the stream is aborted.
 func (b *body) Close() error {
 	b.end(ErrBodyClosed)
 	return nil

@@ -1,44 +1,26 @@
-package h2http
+package roundtrip
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/lariat-go/websocket/internal/h2"
-	"github.com/lariat-go/websocket/internal/h2conn"
+	"github.com/lariat-go/websocket/internal/h2http"
 )
 
-const (
-	// DefaultContinueTimeout is how long a 100 (Continue) is waited for.
-	DefaultContinueTimeout = time.Second
-
-	// MaxRetries is how often a request is sent again that the server says it
-	// has not looked at.
-	MaxRetries = 5
-
-	// MaxInterim is how many answers may come before the final one.
-	MaxInterim = 8
-
-	firstPause = 10 * time.Millisecond
-)
-
-// ErrNoHTTP2: a server does not speak HTTP/2. What opens streams returns it.
-var ErrNoHTTP2 = errors.New("websocket: the server does not speak HTTP/2")
+// DefaultContinueTimeout is how long a 100 (Continue) is waited for.
+const DefaultContinueTimeout = time.Second
 
 // ErrResponse: what the server answered is no answer.
 var ErrResponse = errors.New("websocket: response cannot be used")
 
 // Client makes exchanges of requests and responses.
 type Client struct {
-	// Open opens a stream. It waits for as long as the server takes no more.
-	Open func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error)
-
-	// TLS, if not nil, returns the state of the TLS under a connection, nil for none.
-	TLS func(c *h2conn.Conn) *tls.ConnectionState
+	// Open sends the head of a request, and with end says that nothing follows
+	// it. It waits for as long as the server takes no more.
+	Open func(ctx context.Context, req *http.Request, end bool) (Stream, error)
 
 	// ContinueTimeout is how long a request with Expect: 100-continue waits
 	// for the answer before it sends its body all the same. 0 means 1 s,
@@ -52,23 +34,19 @@ type Client struct {
 //
 // A request that the server says it has not looked at is sent again, up to five
 // times, unless its body was begun and there is no GetBody. When Open returns
-// [ErrNoHTTP2] the body is left as it is; after any other error it is closed.
+// [h2http.ErrNoHTTP2] the body is left as it is; after any other error it is
+// closed.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
-	head, err := RequestHead(req)
-	if err != nil {
-		closeBody(req)
-		return nil, err
-	}
 	ctx := req.Context()
 	for retries := 0; ; retries++ {
-		res, x, err := c.try(req, head)
+		x, err := c.try(req)
 		if err == nil {
-			return res, nil
+			return &x.res, nil
 		}
-		if errors.Is(err, ErrNoHTTP2) {
+		if errors.Is(err, h2http.ErrNoHTTP2) {
 			return nil, err
 		}
-		if !Refused(err) || retries == MaxRetries || ctx.Err() != nil {
+		if !h2http.Refused(err) || retries == h2http.MaxRetries || ctx.Err() != nil {
 			closeBody(req)
 			return nil, err
 		}
@@ -77,36 +55,11 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 		}
-		if Pause(ctx, retries) != nil {
+		if h2http.Pause(ctx, retries) != nil {
 			closeBody(req)
 			return nil, ended(ctx)
 		}
 	}
-}
-
-// Pause waits before a request is sent again that was refused; retries is how
-// often that was done. The first one is at once, the later ones leave the server
-// more and more time to be done with others.
-func Pause(ctx context.Context, retries int) error {
-	if retries == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(firstPause << (retries - 1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Refused reports whether err says that the server has not looked at a request,
-// so that it may be sent again (RFC 9113, section 8.7): the stream was refused,
-// or is above the last one of a GOAWAY.
-func Refused(err error) bool {
-	se, ok := errors.AsType[*h2.StreamError](err)
-	return ok && se.Code == h2.ErrCodeRefusedStream
 }
 
 // again returns the request with its body from the beginning.
@@ -117,7 +70,7 @@ func again(req *http.Request, refusal error) (*http.Request, error) {
 	}
 	body, err := req.GetBody()
 	if err != nil {
-		return nil, fmt.Errorf("%w: GetBody: %w", ErrRequest, err)
+		return nil, fmt.Errorf("%w: GetBody: %w", h2http.ErrRequest, err)
 	}
 	next := *req
 	next.Body = body
@@ -125,15 +78,15 @@ func again(req *http.Request, refusal error) (*http.Request, error) {
 }
 
 // try makes one attempt. The exchange is nil where no stream was opened.
-func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchange, error) {
+func (c *Client) try(req *http.Request) (*exchange, error) {
 	ctx := req.Context()
-	sends := hasBody(req) || len(req.Trailer) > 0
-	s, err := c.Open(ctx, head, !sends)
+	sends := h2http.HasBody(req) || len(req.Trailer) > 0
+	s, err := c.Open(ctx, req, !sends)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, nil, ended(ctx)
+		return nil, ended(ctx)
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	}
 	x := newExchange(req, s)
 	x.hooks.opened(s)
@@ -143,16 +96,19 @@ func (c *Client) try(req *http.Request, head *h2.Head) (*http.Response, *exchang
 		x.sent = true
 		x.hooks.wrote(nil)
 	}
-	h, end, err := x.await()
-	if err != nil {
+	if err := x.await(); err != nil {
 		x.finish(err)
-		return nil, x, err
+		return x, err
 	}
-	res := x.response(h, end)
-	if c.TLS != nil {
-		res.TLS = c.TLS(s.Conn())
+	x.respond()
+	return x, nil
+}
+
+// closeBody does so where there is a body.
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		r.Body.Close()
 	}
-	return res, x, nil
 }
 
 // contextError is the end of a request's context.

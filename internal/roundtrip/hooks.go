@@ -1,13 +1,10 @@
-package h2http
+package roundtrip
 
 import (
 	"context"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-
-	"github.com/lariat-go/websocket/internal/h2"
-	"github.com/lariat-go/websocket/internal/h2conn"
 )
 
 // hooks are those of net/http/httptrace that a context may have.
@@ -19,12 +16,13 @@ type hooks struct {
 func newHooks(ctx context.Context) hooks { return hooks{t: httptrace.ContextClientTrace(ctx)} }
 
 // opened tells of the connection, and that the head was sent.
-func (h *hooks) opened(s *h2conn.Stream) {
+func (h *hooks) opened(s Stream) {
 	if h.t == nil {
 		return
 	}
 	if h.t.GotConn != nil {
-		h.t.GotConn(httptrace.GotConnInfo{Conn: s.Conn().NetConn(), Reused: s.ID() > 1})
+		c := s.Carrier()
+		h.t.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.Reused})
 	}
 	if h.t.WroteHeaders != nil {
 		h.t.WroteHeaders()
@@ -46,7 +44,7 @@ func (h *hooks) firstByte() {
 }
 
 // interim tells of an answer before the final one.
-func (h *hooks) interim(head *h2.Head) error {
+func (h *hooks) interim(head *Head) error {
 	if h.t == nil {
 		return nil
 	}
@@ -54,7 +52,7 @@ func (h *hooks) interim(head *h2.Head) error {
 		h.t.Got100Continue()
 	}
 	if h.t.Got1xxResponse != nil {
-		return h.t.Got1xxResponse(head.Status, textproto.MIMEHeader(Header(head.Fields)))
+		return h.t.Got1xxResponse(head.Status, textproto.MIMEHeader(head.Header))
 	}
 	return nil
 }

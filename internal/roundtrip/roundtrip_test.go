@@ -1,4 +1,4 @@
-package h2http_test
+package roundtrip_test
 
 import (
 	"context"
@@ -18,13 +18,14 @@ import (
 	"github.com/lariat-go/websocket/internal/h2conn"
 	"github.com/lariat-go/websocket/internal/h2http"
 	"github.com/lariat-go/websocket/internal/leakcheck"
+	"github.com/lariat-go/websocket/internal/roundtrip"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 // client returns a client of a server that has handle called with each stream,
 // in a goroutine of its own.
-func client(t *testing.T, handle func(s *h2conn.Stream, h *h2.Head, end bool)) *h2http.Client {
+func client(t *testing.T, handle func(s *h2conn.Stream, h *h2.Head, end bool)) *roundtrip.Client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,8 +59,16 @@ func client(t *testing.T, handle func(s *h2conn.Stream, h *h2.Head, end bool)) *
 		<-served
 		<-served
 	})
-	return &h2http.Client{Open: func(ctx context.Context, h *h2.Head, end bool) (*h2conn.Stream, error) {
-		return c.Open(ctx, h, end, true)
+	return &roundtrip.Client{Open: func(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
+		h, err := h2http.RequestHead(r)
+		if err != nil {
+			return nil, err
+		}
+		s, err := c.Open(ctx, h, end, true)
+		if err != nil {
+			return nil, err
+		}
+		return roundtrip.H2(s, nil), nil
 	}}
 }
 
@@ -148,7 +157,7 @@ func TestGiveUp(t *testing.T) {
 		if _, err := pw.Write([]byte("y")); err != io.ErrClosedPipe {
 			t.Errorf("the request's body: %v", err)
 		}
-		if _, err := res.Body.Read(make([]byte, 1)); !errors.Is(err, h2http.ErrBodyClosed) {
+		if _, err := res.Body.Read(make([]byte, 1)); !errors.Is(err, roundtrip.ErrBodyClosed) {
 			t.Errorf("read after Close: %v", err)
 		}
 	})
@@ -177,7 +186,7 @@ func TestGiveUp(t *testing.T) {
 // send it.
 func TestNoStream(t *testing.T) {
 	for _, want := range []error{errors.New("no way"), h2http.ErrNoHTTP2} {
-		c := &h2http.Client{Open: func(context.Context, *h2.Head, bool) (*h2conn.Stream, error) { return nil, want }}
+		c := &roundtrip.Client{Open: func(context.Context, *http.Request, bool) (roundtrip.Stream, error) { return nil, want }}
 		pr, pw := io.Pipe()
 		if _, err := c.RoundTrip(newRequest(t, t.Context(), pr)); !errors.Is(err, want) {
 			t.Errorf("error %v", err)
@@ -252,13 +261,6 @@ func TestRefused(t *testing.T) {
 		_, err := c.RoundTrip(r)
 		if name == "GetBody fails" != errors.Is(err, broken) || name != "GetBody fails" && !h2http.Refused(err) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for retries := range 2 {
-		if err := h2http.Pause(ctx, retries); !errors.Is(err, context.Canceled) {
-			t.Errorf("Pause: %v", err)
 		}
 	}
 }
