@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
-	"github.com/lariat-go/websocket/internal/stream"
+	"github.com/lariat-go/websocket/internal/dial"
 )
 
 // The defaults of [DialOptions].
@@ -75,8 +74,9 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 
 // dialer is one call of Dial.
 type dialer struct {
-	o         DialOptions // a copy in which timeouts are filled in, and 0 is none
-	redirects int         // how many may still be followed
+	o        DialOptions // a copy in which timeouts are filled in, and 0 is none
+	reach    dial.Dialer
+	upgrader dial.Upgrader
 }
 
 // newDialer checks and copies the options.
@@ -92,7 +92,7 @@ func newDialer(o *DialOptions) (*dialer, error) {
 	case strings.ContainsRune(o.Unix, 0):
 		return nil, &OptionError{Field: "Unix", Value: o.Unix, Want: "the path of a unix socket"}
 	}
-	d := &dialer{o: *o, redirects: o.MaxRedirects}
+	d := &dialer{o: *o}
 	d.o.Header = o.Header.Clone()
 	d.o.Subprotocols = slices.Clone(o.Subprotocols)
 	d.o.Extensions = slices.Clone(o.Extensions)
@@ -109,6 +109,17 @@ func newDialer(o *DialOptions) (*dialer, error) {
 	d.o.ConnectTimeout = orDefault(o.ConnectTimeout, DefaultConnectTimeout)
 	d.o.TLSHandshakeTimeout = orDefault(o.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout)
 	d.o.UpgradeTimeout = orDefault(o.UpgradeTimeout, DefaultUpgradeTimeout)
+	d.reach = dial.Dialer{
+		NetDial: o.NetDial, Unix: o.Unix, TLSConfig: o.TLSConfig,
+		LookupTimeout: d.o.LookupTimeout, ConnectTimeout: d.o.ConnectTimeout, TLSHandshakeTimeout: d.o.TLSHandshakeTimeout,
+	}
+	d.upgrader = dial.Upgrader{
+		CookieJar: o.CookieJar, UpgradeTimeout: d.o.UpgradeTimeout, MaxRefusalBody: d.o.MaxRefusalBody,
+		Redirects: &dial.Redirects{Max: o.MaxRedirects, Unix: o.Unix, Header: d.o.Header},
+	}
+	if t := o.Trace; t != nil {
+		d.upgrader.OnRequest, d.upgrader.OnResponse = t.Request, t.Response
+	}
 	return d, nil
 }
 
@@ -148,51 +159,26 @@ func (d *dialer) open(ctx context.Context, u *url.URL) (c *Conn, next *url.URL, 
 	return d.openHTTP1(ctx, hs, u)
 }
 
-// Step is a step on the way to a connection, for [DialError].
-type Step string
+// Step is a step on the way to a connection, for [DialError]. The opening
+// handshake, which follows, has [HandshakeError].
+type Step = dial.Step
 
-// The steps, in their order. The opening handshake, which follows, has
-// [HandshakeError].
+// The steps, in their order.
 const (
-	StepLookup  Step = "lookup"  // of the name
-	StepConnect Step = "connect" // to the server or the proxy
-	StepProxy   Step = "proxy"   // through the proxy to the server
-	StepTLS     Step = "TLS"     // handshake
+	StepLookup  = dial.StepLookup  // of the name
+	StepConnect = dial.StepConnect // to the server or the proxy
+	StepProxy   = dial.StepProxy   // through the proxy to the server
+	StepTLS     = dial.StepTLS     // handshake
 )
 
-// DialError says why a server was not reached. It wraps the error of the net or
-// crypto/tls package, if there is one.
-type DialError struct {
-	Step Step
-	Addr string // of the server, or of the proxy: "example.com:443", or a path
-	Err  error
+// DialError says why a server was not reached: the Step that failed, the Addr of
+// the server or of the proxy it was with ("example.com:443", or a path), and the
+// Err of the net or crypto/tls package, which it wraps. Status and Header are what
+// an HTTP proxy answered when it refused to connect to the server; else 0 and
+// nil. Its method Timeout reports whether a timeout was the reason.
+type DialError = dial.Error
 
-	// Status and Header are what an HTTP proxy answered when it refused to
-	// connect to the server; else 0 and nil.
-	Status int
-	Header http.Header
-}
-
-// Error says what was tried, with whom, and what happened.
-func (e *DialError) Error() string {
-	var what string
-	switch e.Step {
-	case StepLookup:
-		what = "lookup of "
-	case StepConnect:
-		what = "connect to "
-	case StepProxy:
-		what = "proxy "
-	default:
-		what = "TLS handshake with "
-	}
-	return "websocket: " + what + e.Addr + ": " + e.Err.Error()
-}
-
-// Unwrap returns the reason.
-func (e *DialError) Unwrap() error { return e.Err }
-
-// Timeout reports whether a timeout was the reason.
-func (e *DialError) Timeout() bool {
-	return stream.IsTimeout(e.Err) || errors.Is(e.Err, context.DeadlineExceeded)
-}
+// ErrRedirect: a redirect leads where [Dial] does not follow: to another
+// scheme, out of TLS, nowhere, or further than MaxRedirects. The
+// [*HandshakeError] around it has the answer.
+var ErrRedirect = dial.ErrRedirect

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -333,7 +334,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error, unsent int, harmless 
 	}
 	// The peer takes no more. What it sent before may still be read, so the
 	// ending is left to the reader.
-	c.err = &during{"websocket: write: ", err}
+	c.err = dial.During("websocket: write: ", err)
 	c.unsent(unsent)
 	return c.err
 }

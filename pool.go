@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2conn"
 )
 
@@ -115,9 +116,9 @@ type poolKey struct {
 
 // key returns what connections to r are shared by.
 func (d *dialer) key(r *route) poolKey {
-	k := poolKey{origin: origin(r.url), unix: d.o.Unix, tls: d.o.TLSConfig}
+	k := poolKey{origin: dial.Origin(r.url), unix: d.o.Unix, tls: d.o.TLSConfig}
 	if r.proxy != nil {
-		k.proxy = r.proxy.scheme + "://" + r.proxy.user.String() + "@" + r.proxy.addr()
+		k.proxy = r.proxy.String()
 	}
 	return k
 }

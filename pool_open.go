@@ -2,11 +2,11 @@ package websocket
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/h2conn"
 )
@@ -30,8 +30,8 @@ type poolDial struct {
 	cancel   context.CancelFunc
 	canceled bool
 	waiters  int
-	both     bool  // HTTP/1.1 is offered too
-	link     *link // of HTTP/1.1, until somebody takes it
+	both     bool       // HTTP/1.1 is offered too
+	link     *dial.Link // of HTTP/1.1, until somebody takes it
 	err      error
 }
 
@@ -41,7 +41,7 @@ var errNoRoom = errors.New("the server takes no more streams on as many connecti
 // open opens a stream to the server of r, on a connection that there is or on a
 // new one. Where that is wanted and the server has chosen HTTP/1.1, the result
 // is a link, nobody else's. Errors about streams are those of package h2conn.
-func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.Stream, *link, error) {
+func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.Stream, *dial.Link, error) {
 	k := d.key(r)
 	var place *place // in the queue of those who wait for room
 	defer func() { p.quit(k, place) }()
@@ -59,11 +59,11 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 				dials = 0 // those there are work
 			}
 		}
-		dial, err := p.join(ctx, d, r, k, w)
+		attempt, err := p.join(ctx, d, r, k, w)
 		if err != nil {
 			return nil, nil, err
 		}
-		if dial == nil {
+		if attempt == nil {
 			// There may not be more connections than there are.
 			if place == nil {
 				place = q.join()
@@ -73,7 +73,7 @@ func (p *Pool) open(ctx context.Context, d *dialer, r *route, w *want) (*h2conn.
 			}
 			continue
 		}
-		l, err := p.await(ctx, dial, w)
+		l, err := p.await(ctx, attempt, w)
 		if l != nil || err != nil {
 			return nil, l, err
 		}
@@ -168,26 +168,26 @@ func (p *Pool) join(ctx context.Context, d *dialer, r *route, k poolKey, w *want
 
 // await waits for a connection in the making. No link and no error mean that
 // there may be a connection now.
-func (p *Pool) await(ctx context.Context, dial *poolDial, w *want) (*link, error) {
+func (p *Pool) await(ctx context.Context, attempt *poolDial, w *want) (*dial.Link, error) {
 	var ended error
 	select {
-	case <-dial.done:
+	case <-attempt.done:
 	case <-ctx.Done():
 		ended = context.Cause(ctx)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l, err := dial.link, dial.err
+	l, err := attempt.link, attempt.err
 	if ended == nil && w.link && l != nil {
-		dial.link = nil // taken
+		attempt.link = nil // taken
 	} else {
 		l = nil
 	}
-	canceled := dial.canceled
-	if dial.waiters--; dial.waiters == 0 {
-		dial.canceled = true
-		dial.cancel()
-		dial.drop()
+	canceled := attempt.canceled
+	if attempt.waiters--; attempt.waiters == 0 {
+		attempt.canceled = true
+		attempt.cancel()
+		attempt.drop()
 	}
 	switch {
 	case ended != nil:
@@ -196,7 +196,7 @@ func (p *Pool) await(ctx context.Context, dial *poolDial, w *want) (*link, error
 		return l, nil
 	case canceled:
 		return nil, nil // by those who were here before
-	case errors.Is(err, ErrNoHTTP2) && dial.both && !w.link:
+	case errors.Is(err, ErrNoHTTP2) && attempt.both && !w.link:
 		return nil, nil // it has not refused to be asked for HTTP/2 alone
 	}
 	return nil, err
@@ -205,15 +205,15 @@ func (p *Pool) await(ctx context.Context, dial *poolDial, w *want) (*link, error
 // drop closes a link that nobody has taken. The Pool's mu is held.
 func (d *poolDial) drop() {
 	if d.link != nil {
-		d.link.socket.Close()
+		d.link.Socket.Close()
 		d.link = nil
 	}
 }
 
 // dial makes a connection for k.
-func (p *Pool) dial(ctx context.Context, d *dialer, r *route, k poolKey, dial *poolDial) {
+func (p *Pool) dial(ctx context.Context, d *dialer, r *route, k poolKey, attempt *poolDial) {
 	defer p.running.Done()
-	c, l, err := p.connect(ctx, d, r, k, dial.both)
+	c, l, err := p.connect(ctx, d, r, k, attempt.both)
 	if errors.Is(err, ErrNoHTTP2) {
 		p.avoid(k, true)
 	}
@@ -231,34 +231,30 @@ func (p *Pool) dial(ctx context.Context, d *dialer, r *route, k poolKey, dial *p
 			of.none = !free
 		}
 	}
-	if dial.link, dial.err = l, err; dial.waiters == 0 || p.closed {
-		dial.drop()
+	if attempt.link, attempt.err = l, err; attempt.waiters == 0 || p.closed {
+		attempt.drop()
 	}
 	p.tidy(k)
 	p.mu.Unlock()
-	close(dial.done)
+	close(attempt.done)
 }
 
 // connect connects to the server of r and waits for its SETTINGS. With both, a
 // server that has chosen HTTP/1.1 gives a link as well as an error.
-func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both bool) (*h2conn.Conn, *link, error) {
-	l, err := d.connect(ctx, r, alpnOffers(both)...)
+func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both bool) (*h2conn.Conn, *dial.Link, error) {
+	l, err := d.reach.Connect(ctx, r.target(), alpnOffers(both)...)
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.secure && l.proto != alpnHTTP2 {
-		err := notHTTP2(l)
+	if r.secure && l.Proto != dial.ALPNHTTP2 {
+		err := dial.NotHTTP2(l)
 		if !both {
-			l.socket.Close()
+			l.Socket.Close()
 			l = nil
 		}
 		return nil, l, err
 	}
-	of := new(pooled)
-	if t, ok := l.Conn.(*tls.Conn); ok && r.secure {
-		state := t.ConnectionState()
-		of.tls = &state
-	}
+	of := &pooled{tls: l.TLS()}
 	p.mu.Lock()
 	q := p.host(k).queue
 	p.mu.Unlock()
@@ -279,12 +275,12 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 	}
 	p.mu.Unlock()
 	if closed {
-		l.socket.Close()
+		l.Socket.Close()
 		return nil, nil, ErrPoolClosed
 	}
-	if err := d.settled(ctx, c); err != nil {
+	if err := dial.AwaitSettings(ctx, c, d.o.UpgradeTimeout); err != nil {
 		c.Close()
-		return nil, nil, &during{"websocket: HTTP/2 with " + r.addr() + ": ", err}
+		return nil, nil, dial.During("websocket: HTTP/2 with "+r.addr()+": ", err)
 	}
 	return c, nil, nil
 }
