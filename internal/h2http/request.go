@@ -19,35 +19,13 @@ var ErrRequest = errors.New("websocket: request cannot be sent")
 // RequestHead returns the head of a client's request (RFC 9113, section 8.3.1).
 // The error wraps [ErrRequest].
 func RequestHead(r *http.Request) (*h2.Head, error) {
-	if r.URL == nil {
-		return nil, fmt.Errorf("%w: it has no URL", ErrRequest)
+	line, err := RequestLine(r)
+	if err != nil {
+		return nil, err
 	}
-	h := &h2.Head{Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host, ContentLength: -1}
-	if h.Method == "" {
-		h.Method = http.MethodGet
-	}
-	if h.Authority == "" {
-		h.Authority = r.URL.Host
-	}
-	switch {
-	case !h1.ValidName(h.Method):
-		return nil, fmt.Errorf("%w: method %.64q", ErrRequest, r.Method)
-	case h.Authority == "" || strings.ContainsFunc(h.Authority, notVisible):
-		return nil, fmt.Errorf("%w: host %.64q; want a name, in its xn-- form when it is not ASCII, or an address", ErrRequest, h.Authority)
-	case h.Method == http.MethodConnect:
+	h := &h2.Head{Method: line.Method, Scheme: r.URL.Scheme, Authority: line.Authority, Path: line.Path, ContentLength: -1}
+	if h.Method == http.MethodConnect {
 		h.Scheme = ""
-	default:
-		h.Path = r.URL.RequestURI()
-		if h.Path != "*" && !strings.HasPrefix(h.Path, "/") {
-			// An opaque URL, absolute perhaps: what follows the host counts.
-			_, rest, ok := strings.Cut(h.Path, "://"+h.Authority)
-			if h.Path = rest; !ok || !strings.HasPrefix(rest, "/") {
-				return nil, fmt.Errorf("%w: the URL %.64q has no path", ErrRequest, r.URL.Redacted())
-			}
-		}
-		if strings.ContainsFunc(h.Path, notVisible) {
-			return nil, fmt.Errorf("%w: path %.64q; percent-encode it", ErrRequest, h.Path)
-		}
 	}
 	fields, err := requestFields(r)
 	if err != nil {
@@ -55,6 +33,48 @@ func RequestHead(r *http.Request) (*h2.Head, error) {
 	}
 	h.Fields = fields
 	return h, nil
+}
+
+// Line is what a request is about.
+type Line struct {
+	Method    string
+	Authority string // host, and perhaps port
+	Path      string // with the query; empty for CONNECT
+}
+
+// RequestLine returns what a request is about, in any version of HTTP. The error
+// wraps [ErrRequest].
+func RequestLine(r *http.Request) (Line, error) {
+	if r.URL == nil {
+		return Line{}, fmt.Errorf("%w: it has no URL", ErrRequest)
+	}
+	l := Line{Method: r.Method, Authority: r.Host}
+	if l.Method == "" {
+		l.Method = http.MethodGet
+	}
+	if l.Authority == "" {
+		l.Authority = r.URL.Host
+	}
+	switch {
+	case !h1.ValidName(l.Method):
+		return Line{}, fmt.Errorf("%w: method %.64q", ErrRequest, r.Method)
+	case l.Authority == "" || strings.ContainsFunc(l.Authority, notVisible):
+		return Line{}, fmt.Errorf("%w: host %.64q; want a name, in its xn-- form when it is not ASCII, or an address", ErrRequest, l.Authority)
+	case l.Method == http.MethodConnect:
+		return l, nil
+	}
+	l.Path = r.URL.RequestURI()
+	if l.Path != "*" && !strings.HasPrefix(l.Path, "/") {
+		// An opaque URL, absolute perhaps: what follows the host counts.
+		_, rest, ok := strings.Cut(l.Path, "://"+l.Authority)
+		if l.Path = rest; !ok || !strings.HasPrefix(rest, "/") {
+			return Line{}, fmt.Errorf("%w: the URL %.64q has no path", ErrRequest, r.URL.Redacted())
+		}
+	}
+	if strings.ContainsFunc(l.Path, notVisible) {
+		return Line{}, fmt.Errorf("%w: path %.64q; percent-encode it", ErrRequest, l.Path)
+	}
+	return l, nil
 }
 
 func requestFields(r *http.Request) ([]h2.Field, error) {

@@ -14,6 +14,20 @@ import (
 // below, nil for none, is for the response.
 func H2(s *h2conn.Stream, state *tls.ConnectionState) Stream { return &h2Stream{s, state} }
 
+// OpenHTTP2 sends the head of a request on a new stream of c. It waits for as
+// long as the server takes no more.
+func OpenHTTP2(ctx context.Context, c *h2conn.Conn, r *http.Request, end bool, state *tls.ConnectionState) (Stream, error) {
+	h, err := h2http.RequestHead(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Open(ctx, h, end, true)
+	if err != nil {
+		return nil, err
+	}
+	return H2(s, state), nil
+}
+
 // h2Stream is a stream of HTTP/2.
 type h2Stream struct {
 	*h2conn.Stream

@@ -60,15 +60,7 @@ func client(t *testing.T, handle func(s *h2conn.Stream, h *h2.Head, end bool)) *
 		<-served
 	})
 	return &roundtrip.Client{Open: func(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
-		h, err := h2http.RequestHead(r)
-		if err != nil {
-			return nil, err
-		}
-		s, err := c.Open(ctx, h, end, true)
-		if err != nil {
-			return nil, err
-		}
-		return roundtrip.H2(s, nil), nil
+		return roundtrip.OpenHTTP2(ctx, c, r, end, nil)
 	}}
 }
 
