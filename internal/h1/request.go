@@ -2,9 +2,9 @@ package h1
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +14,7 @@ type Request struct {
 	Target string // origin-form "/path?query", or "host:port" for CONNECT
 	Host   string // the Host field, which comes first
 	Header http.Header
+	Body   Framing // Length and Chunked are said in a field of their own, which Header must not have; NoBody in none
 }
 
 // AppendRequest appends the head of r, up to and with the empty line. Fields
@@ -32,19 +33,13 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	case !visible(r.Host):
 		return dst, fmt.Errorf("%w: host %.64q", ErrField, r.Host)
 	}
-	names := slices.Sorted(maps.Keys(r.Header))
-	for _, name := range names {
-		if !ValidName(name) {
-			return dst, fmt.Errorf("%w: header name %.64q", ErrField, name)
-		}
+	for name := range r.Header {
 		if strings.EqualFold(name, "Host") {
 			return dst, fmt.Errorf("%w: second Host field", ErrField)
 		}
-		for _, v := range r.Header[name] {
-			if !ValidValue(v) {
-				return dst, fmt.Errorf("%w: header %s has the value %.64q", ErrField, name, v)
-			}
-		}
+	}
+	if err := checkHeader(r.Header); err != nil {
+		return dst, err
 	}
 
 	dst = append(dst, r.Method...)
@@ -52,12 +47,65 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	dst = append(dst, r.Target...)
 	dst = append(dst, " HTTP/1.1\r\n"...)
 	dst = appendField(dst, "Host", r.Host)
+	switch r.Body.Kind {
+	case Length:
+		dst = strconv.AppendInt(append(dst, "Content-Length: "...), r.Body.Length, 10)
+		dst = append(dst, "\r\n"...)
+	case Chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	dst = appendHeader(dst, r.Header)
+	return append(dst, "\r\n"...), nil
+}
+
+// AppendChunk appends p, which is not empty, as a chunk of a body (RFC 9112,
+// section 7.1).
+func AppendChunk(dst, p []byte) []byte {
+	dst = strconv.AppendUint(dst, uint64(len(p)), 16)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, p...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendLastChunk appends the end of a chunked body, with the fields of a
+// trailer. The error is as that of [AppendRequest].
+func AppendLastChunk(dst []byte, trailer http.Header) ([]byte, error) {
+	if err := checkHeader(trailer); err != nil {
+		return dst, err
+	}
+	dst = append(dst, "0\r\n"...)
+	dst = appendHeader(dst, trailer)
+	return append(dst, "\r\n"...), nil
+}
+
+func checkHeader(h http.Header) error {
+	for name, values := range h {
+		if !ValidName(name) {
+			return fmt.Errorf("%w: header name %.64q", ErrField, name)
+		}
+		for _, v := range values {
+			if !ValidValue(v) {
+				return fmt.Errorf("%w: header %s has the value %.64q", ErrField, name, v)
+			}
+		}
+	}
+	return nil
+}
+
+// appendHeader appends fields in the order of their names.
+func appendHeader(dst []byte, h http.Header) []byte {
+	var room [16]string
+	names := room[:0]
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	for _, name := range names {
-		for _, v := range r.Header[name] {
+		for _, v := range h[name] {
 			dst = appendField(dst, name, v)
 		}
 	}
-	return append(dst, "\r\n"...), nil
+	return dst
 }
 
 func appendField(dst []byte, name, value string) []byte {

@@ -76,6 +76,11 @@ type Config struct {
 	// that the peer does not read.
 	MaxControls int
 
+	// SendAtOnce sends whatever the peer's windows let through, however little
+	// that is. It is for those who have no clock: otherwise less than 1 KiB
+	// waits for 50 ms, and [Conn.Retry] says so.
+	SendAtOnce bool
+
 	// OnFrame, if not nil, is told of every frame in both directions. The slice
 	// in it is valid until it returns.
 	OnFrame func(FrameInfo)

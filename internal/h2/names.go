@@ -24,3 +24,7 @@ func MayTrail(name string) bool {
 	}
 	return !strings.HasPrefix(name, "if-") && !ConnectionSpecific(name)
 }
+
+// ValidAuthority reports whether s has only what can stand in an authority
+// without userinfo, and is not empty (RFC 3986, section 3.2).
+func ValidAuthority(s string) bool { return consists(s, hostByte) }

@@ -42,7 +42,7 @@ func (c *Conn) allowance(s *Stream, left int) int {
 	switch {
 	case n <= 0:
 		return 0
-	case n >= min(leastData, left):
+	case n >= min(leastData, left), c.cfg.SendAtOnce:
 		s.stuck = 0
 		return n
 	case s.stuck == 0:
