@@ -13,8 +13,8 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
-	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/h2"
+	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/httpconn"
 	"github.com/lariat-go/websocket/protocol"
 )
