@@ -33,7 +33,8 @@ const (
 	chunkTrailer
 )
 
-// Body takes a body out of the bytes that carry it. It is made by [NewBody].
+// Body takes a body out of the bytes that carry it. It is made by [NewBody], or
+// by [Body.Reset].
 type Body struct {
 	kind    Kind
 	left    int64 // bytes of the body, or of the chunk
@@ -42,6 +43,7 @@ type Body struct {
 	line    int // bytes of the chunk's line
 	waste   int64
 	trailer head
+	fields  http.Header // of the trailer
 	done    bool
 	err     error
 }
@@ -49,18 +51,26 @@ type Body struct {
 // NewBody returns a reader of a body that ends as f says. The limits are for
 // the trailer of a chunked one.
 func NewBody(f Framing, l Limits) *Body {
-	b := &Body{kind: f.Kind, left: f.Length}
+	b := new(Body)
+	b.Reset(f, l)
+	return b
+}
+
+// Reset makes a new Body of b, as [NewBody] does, with its memory.
+func (b *Body) Reset(f Framing, l Limits) {
+	trailer := b.trailer
+	*b = Body{kind: f.Kind, left: f.Length, trailer: trailer}
 	b.done = f.Kind == NoBody || f.Kind == Length && f.Length == 0
 	b.trailer.limits = l.withDefaults()
 	b.trailer.reset()
-	return b
 }
 
 // Done reports whether the body has ended.
 func (b *Body) Done() bool { return b.done }
 
-// Trailer returns the fields after a chunked body, once it is done.
-func (b *Body) Trailer() http.Header { return b.trailer.header }
+// Trailer returns the fields after a chunked body, once it is done; nil when
+// there are none.
+func (b *Body) Trailer() http.Header { return b.fields }
 
 // Next takes n bytes of p and returns the piece of the body among them, which
 // is a part of p. Both are 0 when the body is done, and when p is empty. An
@@ -119,7 +129,9 @@ func (b *Body) chunked(p []byte) (n int, data []byte, err error) {
 			if err != nil {
 				return n + m, nil, err
 			}
-			b.done = done
+			if b.done = done; done && len(b.trailer.fields) > 0 {
+				_, b.fields = b.trailer.take()
+			}
 			n += m
 		default:
 			if err := b.chunkByte(p[n]); err != nil {

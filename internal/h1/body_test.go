@@ -26,7 +26,11 @@ func TestFraming(t *testing.T) {
 		{name: "until close", head: "HTTP/1.0 200 \r\n", want: h1.Framing{Kind: h1.UntilClose}},
 		{name: "HEAD", method: "HEAD", head: "HTTP/1.1 200 \r\nContent-Length: 5\r\n"},
 		{name: "101", head: "HTTP/1.1 101 \r\n"},
-		{name: "204", head: "HTTP/1.1 204 \r\nContent-Length: 5\r\n"},
+		{name: "204", head: "HTTP/1.1 204 \r\n"},
+		{name: "204 of length 0", head: "HTTP/1.1 204 \r\nContent-Length: 0\r\n"},
+		{name: "204 with a length", head: "HTTP/1.1 204 \r\nContent-Length: 5\r\n", err: h1.ErrFraming},
+		{name: "204 in chunks", head: "HTTP/1.1 204 \r\nTransfer-Encoding: chunked\r\n", err: h1.ErrFraming},
+		{name: "101 with a length", head: "HTTP/1.1 101 \r\nContent-Length: 5\r\n", err: h1.ErrFraming},
 		{name: "304", head: "HTTP/1.1 304 \r\nContent-Length: 5\r\n"},
 		{name: "CONNECT", method: "CONNECT", head: "HTTP/1.1 200 \r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n"},
 		{name: "CONNECT refused", method: "CONNECT", head: "HTTP/1.1 407 \r\nContent-Length: 5\r\n", want: h1.Framing{Kind: h1.Length, Length: 5}},
@@ -175,5 +179,24 @@ func TestChunkWaste(t *testing.T) {
 	_, _, err = body(b, strings.Repeat("400;"+strings.Repeat("x", 900)+"\r\n"+strings.Repeat("y", 1024)+"\r\n", 100)+"0\r\n\r\n")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A Body that is used again is as a new one.
+func TestBodyReset(t *testing.T) {
+	var b h1.Body
+	for range 2 {
+		b.Reset(h1.Framing{Kind: h1.Chunked}, h1.Limits{})
+		if data, _, err := body(&b, "1\r\na\r\n0\r\nX: y\r\nx: z\r\n\r\n"); data != "a" || err != nil || fmt.Sprint(b.Trailer()) != "map[X:[y z]]" {
+			t.Fatalf("%q, %v, %v", data, b.Trailer(), err)
+		}
+		b.Reset(h1.Framing{Kind: h1.Chunked}, h1.Limits{})
+		if _, _, err := body(&b, "0\r\n\r\n"); err != nil || b.Trailer() != nil || !b.Done() {
+			t.Fatalf("%v, %v", b.Trailer(), err)
+		}
+		b.Reset(h1.Framing{Kind: h1.Chunked}, h1.Limits{})
+		if _, _, err := body(&b, "x"); err == nil {
+			t.Fatal("no error")
+		}
 	}
 }

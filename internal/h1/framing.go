@@ -58,6 +58,11 @@ func (r *Response) Framing(method string) (Framing, error) {
 		}
 		length = n
 	}
+	if (r.Status < 200 || r.Status == http.StatusNoContent) && (len(codings) > 0 || length > 0) {
+		// RFC 9112, section 6.1, and RFC 9110, section 8.6: such a response has
+		// neither field; somebody in between may have taken it at its word.
+		return Framing{}, fmt.Errorf("%w: status %d has no body, and states one", ErrFraming, r.Status)
+	}
 	switch {
 	case method == http.MethodHead, r.Status < 200, r.Status == http.StatusNoContent, r.Status == http.StatusNotModified:
 		return Framing{}, nil

@@ -79,3 +79,32 @@ func FuzzAppendRequest(f *testing.F) {
 		}
 	})
 }
+
+// RFC 9112, sections 6 and 7.1: what says how long a body is, and chunks.
+func TestAppendBody(t *testing.T) {
+	r := &h1.Request{Method: "POST", Target: "/", Host: "h", Header: http.Header{"X": {"y"}}}
+	for _, tt := range []struct {
+		f    h1.Framing
+		want string
+	}{
+		{h1.Framing{}, ""},
+		{h1.Framing{Kind: h1.Length}, "Content-Length: 0\r\n"},
+		{h1.Framing{Kind: h1.Length, Length: 1 << 40}, "Content-Length: 1099511627776\r\n"},
+		{h1.Framing{Kind: h1.Chunked}, "Transfer-Encoding: chunked\r\n"},
+	} {
+		r.Body = tt.f
+		got, err := h1.AppendRequest(nil, r)
+		if want := "POST / HTTP/1.1\r\nHost: h\r\n" + tt.want + "X: y\r\n\r\n"; string(got) != want || err != nil {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+	got, err := h1.AppendLastChunk(h1.AppendChunk([]byte("before "), bytes.Repeat([]byte("x"), 26)), http.Header{"B": {"2"}, "A": {"1"}})
+	if want := "before 1a\r\nxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\nA: 1\r\nB: 2\r\n\r\n"; string(got) != want || err != nil {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	for name, value := range map[string]string{"A": "b\r\nc: d", "a b": "c", "": "x"} {
+		if got, err := h1.AppendLastChunk([]byte("x"), http.Header{name: {value}}); string(got) != "x" || !errors.Is(err, h1.ErrField) {
+			t.Errorf("%q: %q: %q, %v", name, value, got, err)
+		}
+	}
+}

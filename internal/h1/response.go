@@ -30,8 +30,14 @@ type ResponseParser struct {
 
 // NewResponseParser returns a parser with the given limits.
 func NewResponseParser(l Limits) *ResponseParser {
-	l = l.withDefaults()
-	return &ResponseParser{head: head{limits: l, start: checkStatusLine}}
+	p := new(ResponseParser)
+	p.Init(l)
+	return p
+}
+
+// Init is [NewResponseParser] for a parser that is part of something else.
+func (p *ResponseParser) Init(l Limits) {
+	*p = ResponseParser{head: head{limits: l.withDefaults(), start: checkStatusLine}}
 }
 
 // Next takes bytes of p up to the end of a head: n of them. r is nil while more
@@ -62,12 +68,12 @@ func (p *ResponseParser) InHead() bool {
 }
 
 func (p *ResponseParser) response() (*Response, error) {
-	line := p.head.first
+	line, header := p.head.take()
 	r := &Response{
 		Minor:  int(line[7] - '0'),
 		Status: int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0'),
 		Reason: line[len(statusLine):],
-		Header: p.head.header,
+		Header: header,
 	}
 	p.head.reset()
 	if !r.Interim() {
