@@ -47,7 +47,7 @@ func TestNodeHTTP2Server(t *testing.T) {
 					testClientBy(t, start(t, node, "peers/server.mjs", asJSON(t, o)), setting, url, func(o *websocket.DialOptions) {
 						o.HTTP = version
 						o.TLSConfig = &tls.Config{RootCAs: roots}
-					})
+					}, traits{})
 				})
 			}
 		}
