@@ -307,11 +307,16 @@ func (c *Conn) endLocked(hard bool) {
 	if !c.flushing {
 		c.unsent(0)
 	}
+	ended := c.err
 	c.mu.Unlock()
 	if hard {
 		c.abort()
 	} else {
 		c.s.Close()
+	}
+	if f := c.conf.onEnd; f != nil {
+		ce, _ := errors.AsType[*CloseError](ended)
+		f(ce)
 	}
 	c.mu.Lock()
 	c.cleanUp()
@@ -323,7 +328,7 @@ func (c *Conn) abort() {
 		t.NetConn().Close()
 		return
 	}
-	stream.Cancel(c.s, c.conf.version)
+	stream.Cancel(c.s, int(c.conf.version))
 	c.s.Close()
 }
 

@@ -63,7 +63,9 @@ type Conn struct {
 // nothing is out of the ordinary, connections share one.
 type config struct {
 	role         protocol.Role
-	version      int
+	version      uint8
+	skipUTF8     bool
+	traced       bool
 	writeTimeout time.Duration // 0: none
 	closeTimeout time.Duration
 	keepAlive    KeepAlive
@@ -74,8 +76,7 @@ type config struct {
 	extensions   []extension.Offer
 	codec        extension.Codec
 	header       http.Header
-	skipUTF8     bool
-	traced       bool
+	onEnd        func(*CloseError)
 }
 
 // extra is what few connections need, and those not all the time.
@@ -90,6 +91,7 @@ type extra struct {
 	unsent     int            // bytes that were queued and never left
 	writer     *messageWriter // has the right to send fragments
 	large      int            // writers who wait for an empty queue
+	batches    uint32         // taken from out
 }
 
 // loose is what the read side holds beside its buffer, if anything.
@@ -168,7 +170,7 @@ var (
 	plainServerH2 = plainConfig(2)
 )
 
-func plainConfig(version int) config {
+func plainConfig(version uint8) config {
 	return config{
 		role:         protocol.RoleServer,
 		version:      version,
@@ -180,7 +182,7 @@ func plainConfig(version int) config {
 func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config {
 	if role == protocol.RoleServer && h.HTTPVersion <= 2 && h.Subprotocol == "" && h.Extensions == nil && h.Codec == nil && h.Header == nil &&
 		o.WriteTimeout == 0 && o.CloseTimeout == 0 && o.MaxControls == 0 && o.KeepAlive == (KeepAlive{}) &&
-		o.OnPing == nil && o.OnPong == nil && o.Logger == nil && !o.SkipUTF8 && o.Trace == nil {
+		o.OnPing == nil && o.OnPong == nil && o.OnEnd == nil && o.Logger == nil && !o.SkipUTF8 && o.Trace == nil {
 		if h.HTTPVersion == 2 {
 			return &plainServerH2
 		}
@@ -192,7 +194,7 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 	}
 	return &config{
 		role:         role,
-		version:      max(h.HTTPVersion, 1),
+		version:      uint8(max(h.HTTPVersion, 1)),
 		writeTimeout: orDefault(o.WriteTimeout, writeDefault),
 		closeTimeout: orDefault(o.CloseTimeout, DefaultCloseTimeout),
 		keepAlive:    o.KeepAlive,
@@ -203,6 +205,7 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 		extensions:   h.Extensions,
 		codec:        h.Codec,
 		header:       h.Header,
+		onEnd:        o.OnEnd,
 		skipUTF8:     o.SkipUTF8,
 		traced:       o.Trace != nil && o.Trace.Frame != nil,
 	}
@@ -227,7 +230,7 @@ func (c *Conn) Extensions() []extension.Offer { return c.conf.extensions }
 
 // HTTPVersion returns the version of HTTP that carries the connection: 1, 2 or
 // 3.
-func (c *Conn) HTTPVersion() int { return c.conf.version }
+func (c *Conn) HTTPVersion() int { return int(c.conf.version) }
 
 // Header returns the header of the server's answer on a connection made by
 // [Dial], and nil on one made by [Accept].

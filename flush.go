@@ -125,6 +125,9 @@ func (c *Conn) takeOut() []byte {
 	}
 	batch := c.out
 	c.out = nil
+	if c.extra != nil {
+		c.extra.batches++
+	}
 	if c.err == protocol.ErrCloseSent && len(batch) > 0 && c.extra.closing.State() == protocol.StateClosed {
 		// It ends with a close frame that has no answer.
 		if e, ok := c.s.Unwrap().(halfCloser); ok {

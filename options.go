@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/lariat-go/websocket/extension"
@@ -80,6 +81,14 @@ type ConnOptions struct {
 	// the reader, and so for the function itself.
 	OnPing, OnPong func(payload []byte)
 
+	// OnEnd is called once, when the connection has ended, whoever ended it and
+	// by whatever way, and its transport is closed. It is called by the goroutine
+	// that found the end or brought it about: one that reads, writes, closes, or
+	// a timer's. It must not wait, nor call methods that may, such as Close and
+	// CloseNow. The loss of a transport is found by who reads, or by KeepAlive.
+	// Default none. A session of package server has Terminate for this.
+	OnEnd func(*CloseError)
+
 	// Trace is told of the opening handshake and of each frame. Default none.
 	Trace *Trace
 
@@ -129,6 +138,21 @@ const (
 	HTTP2    HTTPVersion = 2
 	HTTP3    HTTPVersion = 3
 )
+
+// String returns the name of a version: "HTTP/1.1", "HTTP/2", "HTTP/3" or "auto".
+func (v HTTPVersion) String() string {
+	switch v {
+	case HTTPAuto:
+		return "auto"
+	case HTTP1:
+		return "HTTP/1.1"
+	case HTTP2:
+		return "HTTP/2"
+	case HTTP3:
+		return "HTTP/3"
+	}
+	return "HTTPVersion(" + strconv.Itoa(int(v)) + ")"
+}
 
 // DialOptions are the settings of [Dial]. A nil pointer and the zero value
 // mean all defaults.

@@ -29,7 +29,8 @@ type Options struct {
 	// AcceptOptions are those of the opening handshake and of the connection.
 	// CloseTimeout, WriteTimeout, KeepAlive, OnPing, OnPong and Trace mean here
 	// what they mean for a Conn. Logger is told of panics; default the
-	// Server's.
+	// Server's. OnEnd is for a Conn made by [Session.Detach]: of the end of a
+	// session its handler's Terminate is told.
 	websocket.AcceptOptions
 
 	// IdleTimeout ends a session from which nothing has come for so long, with
@@ -157,7 +158,7 @@ func (c *config) equal(d *config) bool {
 		a.WriteTimeout == b.WriteTimeout && a.CloseTimeout == b.CloseTimeout &&
 		a.KeepAlive == b.KeepAlive && a.SkipUTF8 == b.SkipUTF8 && a.Logger == b.Logger &&
 		sameSlice(a.Subprotocols, b.Subprotocols) && sameSlice(a.Extensions, b.Extensions) &&
-		a.OnPing == nil && b.OnPing == nil && a.OnPong == nil && b.OnPong == nil && a.Trace == b.Trace
+		a.OnPing == nil && b.OnPing == nil && a.OnPong == nil && b.OnPong == nil && a.OnEnd == nil && b.OnEnd == nil && a.Trace == b.Trace
 }
 
 // sameSlice reports whether the two are one, or both empty.

@@ -41,6 +41,8 @@ type Conn struct {
 	changed  bool        // Active may have to be told
 	opening  []*waiter
 	crowd    []*Stream     // wait for room for a head
+	taken    amount        // of the machine's output
+	written  amount        // what of that the kernel has
 	room     int           // streams that could be opened when Room was called last, less those that were
 	flushed  chan struct{} // closed when nobody is flushing any more; nil: nobody waits for that
 	settled  chan struct{} // closed when the peer's SETTINGS are there

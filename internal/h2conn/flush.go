@@ -95,7 +95,10 @@ func (c *Conn) unstage() bool {
 
 // takeOutput takes what is to be written next. c.mu is held.
 func (c *Conn) takeOutput() []byte {
+	staged := c.m.Staged()
 	buf := c.m.Take(outputSize)
+	c.taken.batches++
+	c.taken.staged += uint64(staged - c.m.Staged())
 	for _, m := range c.m.Written() {
 		if s := owner(m); s != nil {
 			s.written()
@@ -113,6 +116,8 @@ func (c *Conn) takeOutput() []byte {
 func (c *Conn) more(err error) bool {
 	if err != nil {
 		c.fail(err)
+	} else {
+		c.written = c.taken
 	}
 	if !c.over && c.m.HasOutput() {
 		return true
@@ -162,6 +167,38 @@ func (c *Conn) write(p []byte) error {
 		c.nc.SetWriteDeadline(time.Time{})
 	}
 	return nil
+}
+
+// amount is how much was taken from the machine: how often, and how many bytes of
+// what keeps its order.
+type amount struct{ batches, staged uint64 }
+
+// Arrival returns a function that reports whether what was written to s before has
+// left for the kernel and, where that can be told, was acknowledged by the
+// peer's one.
+func (s *Stream) Arrival() func() (bool, error) {
+	c := s.c
+	c.mu.Lock()
+	defer c.unlock()
+	until := c.taken
+	until.staged += uint64(c.m.Staged())
+	c.flush(false)
+	var arrived func() (bool, error)
+	return func() (bool, error) {
+		c.mu.Lock()
+		left := c.written.batches >= until.batches && c.written.staged >= until.staged
+		err, polled := s.err, c.polled != nil
+		c.unlock()
+		switch {
+		case !left:
+			return false, err
+		case polled:
+			return true, nil
+		case arrived == nil:
+			arrived = stream.Arrival(c.t)
+		}
+		return arrived()
+	}
 }
 
 // checkRetry has data that waits for a larger window looked at again. c.mu is
