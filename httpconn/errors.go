@@ -69,7 +69,7 @@ var (
 
 	// ErrNoResponse: the connection ended before the response began. A request
 	// that does no harm when it is made twice may be made again, on another one.
-	ErrNoResponse = errors.New("the connection ended before a response")
+	ErrNoResponse = errors.New("the connection ended before a response: try again on another one")
 )
 
 // HTTP2StreamError is the end of one stream of HTTP/2, by a RST_STREAM of either

@@ -9,8 +9,8 @@ import (
 // http1 is a connection of HTTP/1.1.
 type http1 struct {
 	o      *settings
-	parser *h1.ResponseParser
-	body   *h1.Body
+	parser h1.ResponseParser
+	body   h1.Body
 	out    []byte
 	events
 
@@ -44,10 +44,12 @@ type stream struct {
 }
 
 func newHTTP1(o *settings) *http1 {
-	return &http1{o: o, parser: h1.NewResponseParser(o.limits())}
+	c := &http1{o: o}
+	c.parser.Init(o.limits())
+	return c
 }
 
-func (c *http1) request(h *head) (StreamID, error) {
+func (c *http1) request(h head) (StreamID, error) {
 	switch {
 	case c.err != nil:
 		return 0, c.err

@@ -61,22 +61,21 @@ func (c *http1) spoken(p []byte, err error) error {
 // head takes the head of a response.
 func (c *http1) head(r *h1.Response) error {
 	s := c.cur
+	f, err := r.Framing(s.method)
 	switch {
+	case err != nil:
+		return err
 	case r.Interim():
 		c.add(Event{Kind: Interim, ID: s.id, Status: r.Status, Header: r.Header})
 		return nil
 	case r.Status == http.StatusSwitchingProtocols:
 		return c.upgraded(r)
 	}
-	f, err := r.Framing(s.method)
-	if err != nil {
-		return err
-	}
 	s.answered, s.keep = true, keepAlive(r) && f.Kind != h1.UntilClose
 	if s.upgrade {
 		s.status, s.header = r.Status, r.Header
 	}
-	c.body = h1.NewBody(f, c.o.limits())
+	c.body.Reset(f, c.o.limits())
 	c.add(Event{Kind: Status, ID: s.id, Status: r.Status, Header: r.Header, End: c.body.Done()})
 	c.bodyDone()
 	return nil
@@ -90,9 +89,6 @@ func (c *http1) upgraded(r *h1.Response) error {
 		return ErrUnexpectedUpgrade
 	case r.Minor < 1:
 		return fmt.Errorf("%w: the server answered 101 over HTTP/1.0", handshake.ErrHTTPVersion)
-	}
-	if _, err := r.Framing(s.method); err != nil {
-		return err
 	}
 	s.answered, s.upgraded, s.sent = true, true, false
 	s.status, s.header = r.Status, r.Header
@@ -128,7 +124,7 @@ func (c *http1) bodyDone() {
 // over takes a stream out that has ended.
 func (c *http1) over(s *stream) {
 	s.ended = true
-	c.cur, c.body = nil, nil
+	c.cur = nil
 	if s.upgrade {
 		c.refused = s
 	} else {

@@ -28,6 +28,7 @@ type http2stream struct {
 	m       *h2.Stream
 	interim int
 	blocked bool // Body took less than all
+	unread  int  // bytes of Data that Consumed has not heard of
 }
 
 func newHTTP2(o *settings) *http2 {
@@ -36,7 +37,7 @@ func newHTTP2(o *settings) *http2 {
 	return c
 }
 
-func (c *http2) request(h *head) (StreamID, error) {
+func (c *http2) request(h head) (StreamID, error) {
 	switch {
 	case c.err != nil:
 		return 0, c.err
@@ -211,6 +212,8 @@ func (c *http2) output(dst []byte, keep bool) []byte {
 
 func (c *http2) consumed(id StreamID, n int) {
 	if s := c.streams[id]; s != nil && c.err == nil {
+		n = min(n, s.unread)
+		s.unread -= n
 		c.m.Consumed(s.m, n)
 	}
 }

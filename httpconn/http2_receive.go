@@ -42,6 +42,7 @@ func (c *http2) handle(ev *h2.Event) {
 		c.head(s, ev.Head, ev.End)
 	case h2.KindData:
 		if len(ev.Data) > 0 {
+			s.unread += len(ev.Data)
 			c.add(Event{Kind: Data, ID: s.id, Data: ev.Data})
 		}
 		if ev.End {

@@ -19,7 +19,7 @@ type Conn struct {
 
 // machine is a version of HTTP.
 type machine interface {
-	request(h *head) (StreamID, error)
+	request(h head) (StreamID, error)
 	write(id StreamID, p []byte) (int, error)
 	end(id StreamID, trailer http.Header) error
 	cancel(id StreamID) error
@@ -87,7 +87,7 @@ func (c *Conn) Request(r *Request) (StreamID, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.m.request(&h)
+	return c.m.request(h)
 }
 
 // Body queues a piece of a request's body, or of what an upgraded stream
@@ -196,7 +196,7 @@ func (c *Conn) Upgrade(r *handshake.Request) (StreamID, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.m.request(&h)
+	return c.m.request(h)
 }
 
 // Accepted checks the answer to an opening handshake, by [handshake.Client.Finish]

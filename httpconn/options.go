@@ -83,7 +83,7 @@ func (s *settings) config() *h2.Config {
 	case s.MaxHeaderBytes < 0:
 		cfg.MaxHeaderBytes = math.MaxUint32
 	default:
-		cfg.MaxHeaderBytes = uint32(min(s.MaxHeaderBytes, math.MaxUint32))
+		cfg.MaxHeaderBytes = uint32(min(uint64(s.MaxHeaderBytes), math.MaxUint32))
 	}
 	switch {
 	case s.Window < 0:

@@ -45,17 +45,6 @@ func newPump(t testing.TB, addr string, o *httpconn.Options) *pump {
 	return p
 }
 
-// open returns a connection that is closed at the end.
-func open(t testing.TB, o *httpconn.Options) *httpconn.Conn {
-	t.Helper()
-	c, err := httpconn.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 // flush sends what is to be sent.
 func (p *pump) flush() {
 	p.t.Helper()
