@@ -15,3 +15,15 @@ type Error struct {
 func (e *Error) Error() string {
 	return fmt.Sprintf("websocket: option %s is %.64q; want %s", e.Field, fmt.Sprint(e.Value), e.Want)
 }
+
+// OrDefault applies the rule for limits: 0 means the default, and a negative
+// number none, which is 0 in what it returns.
+func OrDefault[T ~int | ~int64](v, def T) T {
+	switch {
+	case v == 0:
+		return def
+	case v < 0:
+		return 0
+	}
+	return v
+}

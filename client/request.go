@@ -1,0 +1,282 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+
+	"github.com/lariat-go/websocket/internal/dial"
+	"github.com/lariat-go/websocket/internal/h2http"
+	"github.com/lariat-go/websocket/internal/roundtrip"
+)
+
+// RoundTrip makes a request on this one connection, as an [http.RoundTripper]
+// does: a Conn is the Transport of an [http.Client] for one server. It waits,
+// within the request's context, until the connection is up and, over HTTP/1.1,
+// until the requests before it are done; it returns when the head of the
+// response is there. Both bodies are streamed, at the same time if need be. The
+// response's Body must be read to its end or closed.
+//
+// The request's URL names the server of the connection, or none, as in
+// &url.URL{Path: "/login"}; another one gives [ErrOrigin]. Cookies of CookieJar
+// are added, and those of the response taken. No other header is added but
+// those that say how long the body is: no User-Agent, no Accept-Encoding, and
+// nothing is decompressed.
+//
+// Closing an unread body, and the end of the request's context, cancel the
+// request: over HTTP/2 its stream is reset and nothing else; over HTTP/1.1 that
+// ends the connection, which is then made anew. A request that was under way
+// when the connection was lost fails; one the server says it has not looked at
+// is sent again, on the next connection if need be. After an upgrade over
+// HTTP/1.1 the error is [ErrUpgraded].
+func (c *Conn) RoundTrip(r *http.Request) (*http.Response, error) {
+	return c.roundTrip(r, c.begin(&flow{}))
+}
+
+func (c *Conn) roundTrip(r *http.Request, ref Ref) (*http.Response, error) {
+	x := &exchange{c: c, ref: ref}
+	res, err := x.run(r)
+	if err != nil {
+		x.over(err)
+	}
+	return res, err
+}
+
+// exchange is one request.
+type exchange struct {
+	c   *Conn
+	ref Ref
+	roundtrip.Stream
+	session session
+	req     *http.Request
+	done    bool
+}
+
+func (x *exchange) run(r *http.Request) (*http.Response, error) {
+	c := x.c
+	to, err := c.address(r)
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	x.req = to
+	x.tell(PhaseBegin, nil)
+	rt := roundtrip.Client{Open: x.open}
+	res, err := rt.RoundTrip(to)
+	if err != nil {
+		return nil, err
+	}
+	res.Request = r
+	if jar := c.o.CookieJar; jar != nil {
+		if list := res.Cookies(); len(list) > 0 {
+			jar.SetCookies(to.URL, list)
+		}
+	}
+	return res, nil
+}
+
+// address returns the request with the server's address, and cookies.
+func (c *Conn) address(r *http.Request) (*http.Request, error) {
+	u := r.URL
+	if u == nil {
+		return nil, fmt.Errorf("%w: it has no URL", h2http.ErrRequest)
+	}
+	jar := c.o.CookieJar
+	if u.Host != "" && u.Scheme != "" && (u.Scheme != c.base.Scheme || dial.Origin(u) != dial.Origin(&c.base)) {
+		return nil, fmt.Errorf("%w: %.64q is not %q", ErrOrigin, u.Scheme+"://"+u.Host, c.base.Scheme+"://"+c.base.Host)
+	}
+	if u.Host != "" && u.Scheme != "" && jar == nil {
+		return r, nil
+	}
+	to := *r
+	full := *u
+	full.Scheme, full.Host = c.base.Scheme, c.base.Host
+	if full.Path == "" && full.Opaque == "" {
+		full.Path = "/"
+	}
+	to.URL = &full
+	if jar != nil {
+		if list := jar.Cookies(to.URL); len(list) > 0 {
+			to.Header = r.Header.Clone()
+			if to.Header == nil {
+				to.Header = http.Header{}
+			}
+			for _, cookie := range list {
+				to.AddCookie(cookie)
+			}
+		}
+	}
+	return &to, nil
+}
+
+// open sends the head of the request on the connection there is, or on the next
+// one.
+func (x *exchange) open(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
+	for {
+		s, err := x.c.await(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		st, err := s.open(ctx, r, end)
+		if err == nil {
+			x.Stream, x.session = st, s
+			x.c.carry(x.ref, s)
+			x.tell(PhaseHead, nil)
+			if end {
+				x.tell(PhaseEnd, nil)
+			}
+			return x, nil
+		}
+		if !x.c.again(ctx, s, &err) {
+			return nil, err
+		}
+	}
+}
+
+// AwaitHead tells of the heads that come.
+func (x *exchange) AwaitHead(ctx context.Context, h *roundtrip.Head) error {
+	err := x.Stream.AwaitHead(ctx, h)
+	if err == nil {
+		phase := PhaseHead
+		if h.Status < 200 {
+			phase = PhaseInterim
+		}
+		x.c.steps.response(ResponseInfo{Ref: x.ref, Phase: phase, Status: h.Status, Header: h.Header})
+	}
+	return err
+}
+
+// Read tells of the trailer.
+func (x *exchange) Read(p []byte) (int, error) {
+	n, err := x.Stream.Read(p)
+	if err != nil && err != io.EOF {
+		x.over(err)
+	}
+	if err == io.EOF {
+		if t := x.Stream.Trailers(); t != nil {
+			x.c.steps.response(ResponseInfo{Ref: x.ref, Phase: PhaseTrailer, Header: t})
+		}
+	}
+	return n, err
+}
+
+// WriteEnd and WriteTrailers tell that all was sent.
+func (x *exchange) WriteEnd(p []byte) error {
+	err := x.Stream.WriteEnd(p)
+	x.tell(PhaseEnd, err)
+	return err
+}
+
+func (x *exchange) WriteTrailers(h http.Header) error {
+	err := x.Stream.WriteTrailers(h)
+	x.tell(PhaseEnd, err)
+	return err
+}
+
+// tell tells how far the request has come.
+func (x *exchange) tell(p Phase, err error) {
+	x.c.steps.request(RequestInfo{Ref: x.ref, Phase: p, Request: x.req, Err: err})
+}
+
+// Abort tells that the request is given up.
+func (x *exchange) Abort() {
+	x.c.steps.cancel(x.ref)
+	x.Stream.Abort()
+}
+
+// Close tells that it is done.
+func (x *exchange) Close() error {
+	err := x.Stream.Close()
+	x.over(nil)
+	return err
+}
+
+// over notes the end.
+func (x *exchange) over(err error) {
+	c := x.c
+	c.mu.Lock()
+	done := x.done
+	x.done = true
+	c.mu.Unlock()
+	if !done {
+		c.finish(x.ref, x.session)
+		c.steps.response(ResponseInfo{Ref: x.ref, Phase: PhaseEnd, Err: err})
+	}
+}
+
+// Request makes a request in the background. The owner is told of what comes of
+// it: [Response] for each head, [Body] for each piece of the body, or [Failure].
+// Without an owner it returns [ErrNoOwner]. The request's context may cancel
+// it, and [Conn.Cancel] does.
+func (c *Conn) Request(r *http.Request) (Ref, error) {
+	if !c.mail.owned() {
+		return 0, ErrNoOwner
+	}
+	if _, err := c.address(r); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	ref := c.begin(&flow{cancel: cancel})
+	c.mu.Lock()
+	c.addPump()
+	c.mu.Unlock()
+	go func() {
+		defer c.donePump()
+		defer cancel()
+		c.tellResponse(ref, r.WithContext(c.interim(ctx, ref)))
+	}()
+	return ref, nil
+}
+
+// interim has interim responses told to the owner.
+func (c *Conn) interim(ctx context.Context, ref Ref) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
+		c.mail.emit(Response{Source{c}, ref, status, http.Header(h), false})
+		return nil
+	}})
+}
+
+// tellResponse makes a request and tells the owner what comes of it.
+func (c *Conn) tellResponse(ref Ref, r *http.Request) {
+	res, err := c.roundTrip(r, ref)
+	if err != nil {
+		c.mail.emit(Failure{Source{c}, ref, err})
+		return
+	}
+	defer res.Body.Close()
+	end := res.Body == http.NoBody
+	c.mail.emit(Response{Source{c}, ref, res.StatusCode, res.Header, end})
+	for !end {
+		buf := make([]byte, bodyPiece)
+		n, err := res.Body.Read(buf)
+		switch {
+		case err == io.EOF:
+			end = true
+			c.mail.emit(Body{Source{c}, ref, buf[:n], true, res.Trailer})
+		case err != nil:
+			c.mail.emit(Failure{Source{c}, ref, err})
+			return
+		default:
+			c.mail.emit(Body{Source{c}, ref, buf[:n], false, nil})
+		}
+	}
+}
+
+// bodyPiece is the most of a body that one event has.
+const bodyPiece = 16 << 10
+
+// Cancel gives up a request made by [Conn.Request]. Over HTTP/1.1 that ends the
+// connection, unless the response is nearly there.
+func (c *Conn) Cancel(r Ref) {
+	c.mu.Lock()
+	f := c.open[r]
+	c.mu.Unlock()
+	if f != nil && f.cancel != nil {
+		f.cancel()
+	}
+}

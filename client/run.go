@@ -1,0 +1,381 @@
+package client
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/dial"
+)
+
+// run makes connections and serves them, one after the other, until the Conn is
+// over or a socket has taken the connection over.
+func (c *Conn) run() {
+	for {
+		s := c.connect()
+		if s == nil {
+			return
+		}
+		c.up(s)
+		err := s.serve()
+		if err == errTaken {
+			return // rejoin goes on
+		}
+		if !c.down(err) {
+			return
+		}
+	}
+}
+
+// rejoin goes on for run when the socket that had taken the connection is over:
+// local says that this end wanted it.
+func (c *Conn) rejoin(err error, local bool) {
+	if local {
+		c.mu.Lock()
+		if c.state != Over {
+			c.set(Closing) // C1: a local close never connects again
+		}
+		c.mu.Unlock()
+	}
+	if c.down(err) {
+		c.run()
+	}
+}
+
+// connect makes attempts until one succeeds. nil means that the Conn is over.
+func (c *Conn) connect() session {
+	for {
+		c.mu.Lock()
+		if c.state == Closing {
+			c.mu.Unlock()
+			c.end(nil)
+			return nil
+		}
+		c.set(Connecting)
+		c.attempts++
+		n, left := c.attempts, c.left
+		c.mu.Unlock()
+		c.steps.attempt(n, left)
+		c.mail.emit(Attempt{Source{c}, n, left})
+		s, err := c.try()
+		if err == nil {
+			return s
+		}
+		c.mu.Lock()
+		closing := c.state == Closing
+		c.last = err
+		c.mu.Unlock()
+		wait := time.Duration(-1)
+		if !closing && !fatal(err) {
+			wait = c.nextTry(err)
+		}
+		c.steps.failed(n, wait, err)
+		c.mail.emit(AttemptFailed{Source{c}, n, err, wait})
+		if !c.pause(wait) {
+			if closing || c.ctx.Err() != nil {
+				c.end(nil)
+			} else {
+				c.end(&GaveUpError{Attempts: n, Fatal: fatal(err), Err: err})
+			}
+			return nil
+		}
+	}
+}
+
+// nextTry returns how long to wait before the next attempt, -1 when there is
+// none: Gun's rules (S3.8 to S3.10).
+func (c *Conn) nextTry(err error) time.Duration {
+	c.mu.Lock()
+	left := c.left
+	c.mu.Unlock()
+	if left <= 0 {
+		return -1
+	}
+	wait := c.o.RetryTimeout
+	if c.o.RetryFunc != nil {
+		left, wait = c.o.RetryFunc(left, err)
+	} else {
+		left--
+	}
+	left, wait = max(left, 0), max(wait, 0)
+	c.mu.Lock()
+	c.left = left
+	c.mu.Unlock()
+	c.steps.retry(left, wait, err)
+	return wait
+}
+
+// pause waits for d, and reports whether another attempt is due. A negative d
+// means that none is.
+func (c *Conn) pause(d time.Duration) bool {
+	if d < 0 {
+		return false
+	}
+	c.mu.Lock()
+	if c.state != Closing {
+		c.set(Waiting)
+	}
+	c.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return c.ctx.Err() == nil
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// try makes one attempt.
+func (c *Conn) try() (session, error) {
+	var offers []string
+	for _, p := range c.o.Protocols {
+		switch p {
+		case HTTP1:
+			offers = append(offers, dial.ALPNHTTP1)
+		case HTTP2:
+			offers = append(offers, dial.ALPNHTTP2)
+		}
+	}
+	if i := slices.Index(c.o.Protocols, HTTP3); i >= 0 && (i == 0 || len(offers) == 0) {
+		s, err := c.openHTTP3()
+		if err == nil || len(offers) == 0 {
+			return s, err
+		}
+	}
+	l, err := c.dialer.Connect(c.ctx, &c.target, offers...)
+	if err != nil {
+		return nil, err
+	}
+	two := slices.Contains(offers, dial.ALPNHTTP2) && (!c.target.Secure || l.Proto == dial.ALPNHTTP2)
+	if !two && !slices.Contains(offers, dial.ALPNHTTP1) {
+		l.Socket.Close()
+		return nil, fmt.Errorf("%w: add HTTP1 to Protocols", websocket.ErrNoHTTP2)
+	}
+	c.mu.Lock()
+	c.link = l
+	c.mu.Unlock()
+	if two {
+		return c.newSession2(l), nil
+	}
+	return c.newSession1(l), nil
+}
+
+// fatal reports whether another attempt would fail as well: what is wrong is the
+// server's certificate, or the options.
+func fatal(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*websocket.OptionError](err)
+	return ok || errors.Is(err, websocket.ErrNoHTTP2)
+}
+
+// up says that s can be used.
+func (c *Conn) up(s session) {
+	p := s.protocol()
+	c.mu.Lock()
+	c.session, c.protocol = s, p
+	c.ups++
+	c.since = time.Now()
+	var state *tls.ConnectionState
+	if c.link != nil {
+		state = c.link.TLS()
+	}
+	closing := c.state == Closing
+	c.mu.Unlock()
+	c.steps.up(p)
+	c.mail.emit(Up{Source{c}, p, state})
+	if closing {
+		s.close()
+		return
+	}
+	c.mu.Lock()
+	if c.state != Closing {
+		c.set(Connected)
+	} else {
+		defer s.close()
+	}
+	c.mu.Unlock()
+}
+
+// down says that the connection is over because of err, and reports whether
+// another one is to be made.
+func (c *Conn) down(err error) bool {
+	c.mu.Lock()
+	closing := c.state == Closing
+	if !closing {
+		c.set(Connecting)
+	}
+	s := c.session
+	c.session, c.link = nil, nil
+	lived := time.Since(c.since) >= c.o.RetryTimeout
+	c.mu.Unlock()
+	if s != nil {
+		s.close()
+	}
+	c.awaitPumps() // what they have to tell comes before Down
+	killed := c.killed(s)
+	if err == nil && !closing {
+		err = errEnded
+	}
+	if closing {
+		err = nil
+	}
+	wait := time.Duration(-1)
+	switch {
+	case closing || c.o.Retry == 0:
+	case lived:
+		c.mu.Lock()
+		c.left, c.attempts = c.o.Retry, 0
+		c.mu.Unlock()
+		wait = 0
+	default:
+		wait = c.nextTry(err)
+	}
+	c.mu.Lock()
+	c.last = err
+	n := c.attempts
+	c.mu.Unlock()
+	c.steps.disconnect(err, wait)
+	c.mail.emit(Down{Source{c}, err, killed, wait})
+	switch {
+	case closing:
+		c.end(nil)
+		return false
+	case c.pause(wait):
+		return true
+	case c.ctx.Err() != nil:
+		c.end(nil)
+		return false
+	}
+	if c.o.Retry == 0 {
+		n = 0
+	}
+	c.end(&GaveUpError{Attempts: n, Err: err})
+	return false
+}
+
+// end says that the Conn is over for good.
+func (c *Conn) end(err error) {
+	c.cancel()
+	c.mu.Lock()
+	c.err = err
+	c.link = nil
+	c.set(Over)
+	c.mu.Unlock()
+	c.steps.terminate(err)
+	if err != nil {
+		c.mail.emit(GaveUp{Source{c}, err})
+	}
+	c.mail.close()
+	close(c.done)
+}
+
+// lose says that s is of no more use, ahead of down.
+func (c *Conn) lose(s session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session == s && c.state == Connected {
+		c.set(Connecting)
+	}
+}
+
+// local reports whether this end wanted the end of a socket.
+func local(e *websocket.CloseError) bool {
+	switch {
+	case e == nil:
+		return false
+	case e.Cause == nil || errors.Is(e.Cause, websocket.ErrCloseTimeout):
+		return !e.RemoteFirst
+	}
+	return errors.Is(e.Cause, net.ErrClosed)
+}
+
+// begin notes a request or socket that begins.
+func (c *Conn) begin(f *flow) Ref {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastRef++
+	c.open[c.lastRef] = f
+	return c.lastRef
+}
+
+// finish notes that it has ended. When it ended with its connection, down will
+// name it among those that were killed.
+func (c *Conn) finish(ref Ref, s session) {
+	if s != nil && s.over() {
+		return
+	}
+	c.mu.Lock()
+	delete(c.open, ref)
+	c.mu.Unlock()
+}
+
+// carry notes that a request or socket is on s.
+func (c *Conn) carry(ref Ref, s session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.open[ref]; f != nil {
+		f.on = s
+	}
+}
+
+// killed returns what was on s when that ended. The rest waits for the next
+// connection.
+func (c *Conn) killed(s session) []Ref {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := []Ref{}
+	for ref, f := range c.open {
+		if f.on == s {
+			list = append(list, ref)
+			delete(c.open, ref)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// addPump counts a goroutine that tells the owner what comes on the connection.
+// c.mu is held.
+func (c *Conn) addPump() { c.pumps++ }
+
+func (c *Conn) donePump() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pumps--; c.pumps == 0 && c.quiet != nil {
+		close(c.quiet)
+		c.quiet = nil
+	}
+}
+
+// awaitPumps waits until all of them have returned, or Close is called: that
+// may be by one of them.
+func (c *Conn) awaitPumps() {
+	c.mu.Lock()
+	if c.pumps == 0 {
+		c.mu.Unlock()
+		return
+	}
+	if c.quiet == nil {
+		c.quiet = make(chan struct{})
+	}
+	quiet := c.quiet
+	c.mu.Unlock()
+	select {
+	case <-quiet:
+	case <-c.now:
+	}
+}
