@@ -118,7 +118,7 @@
 // All methods may be called from any number of goroutines at the same time,
 // except that one at a time may read: a second one gets [ErrConcurrentRead].
 // Messages written by several goroutines never mix. No order of calls panics.
-// The functions in the options (OnPing, OnPong, [Trace]) are called by the
+// The functions in the options (OnPing, OnPong, OnEnd, [Trace]) are called by the
 // goroutine that does the work: they must be quick, and must not wait for the
 // connection.
 //
