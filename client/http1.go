@@ -141,6 +141,9 @@ func (s *session1) serve() error {
 // receive takes what came. s.mu is held.
 func (s *session1) receive(p []byte) {
 	events, err := s.h.Receive(p)
+	if err != nil {
+		s.lost = err
+	}
 	s.handle(events)
 	if err != nil {
 		s.fail(err)
