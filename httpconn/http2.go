@@ -212,7 +212,7 @@ func (c *http2) output(dst []byte, keep bool) []byte {
 
 func (c *http2) consumed(id StreamID, n int) {
 	if s := c.streams[id]; s != nil && c.err == nil {
-		n = min(n, s.unread)
+		n = max(0, min(n, s.unread))
 		s.unread -= n
 		c.m.Consumed(s.m, n)
 	}
