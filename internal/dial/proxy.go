@@ -108,7 +108,8 @@ func (d *Dialer) proxyTLSConfig(p *Proxy) *tls.Config {
 func tunnelHTTP(l *Link, p *Proxy, to string) (*h1.Response, error) {
 	header := http.Header{}
 	for name, values := range p.Header {
-		header[http.CanonicalHeaderKey(name)] = values
+		name = http.CanonicalHeaderKey(name)
+		header[name] = append(header[name], values...)
 	}
 	asked := header["Proxy-Authorization"] != nil
 	if p.User != nil && !asked {
