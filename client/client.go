@@ -84,6 +84,14 @@ func Open(addr string, o *Options) (*Conn, error) {
 	return c, nil
 }
 
+// Check returns the error that [Open] would, and does nothing else.
+func (o *Options) Check(addr string) error {
+	if o == nil {
+		o = &Options{}
+	}
+	return new(Conn).configure(addr, o)
+}
+
 // configure checks and copies the options.
 func (c *Conn) configure(addr string, o *Options) error {
 	if err := c.setAddr(addr, o); err != nil {
@@ -265,9 +273,14 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	if s != nil {
 		s.drain()
 	}
-	for _, k := range sockets {
-		go k.Close(websocket.StatusGoingAway, "")
-	}
+	go func() {
+		var closing sync.WaitGroup
+		for _, k := range sockets {
+			closing.Go(func() { k.Close(websocket.StatusGoingAway, "") })
+		}
+		closing.Wait()
+		c.mail.hurry() // a full channel does not hold up what follows
+	}()
 	select {
 	case <-c.done:
 		return nil

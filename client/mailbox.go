@@ -184,6 +184,13 @@ func (m *mailbox) hurry() {
 	m.notify()
 }
 
+// inHurry reports whether nothing waits any more.
+func (m *mailbox) inHurry() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hurried
+}
+
 // close says that all was told. When it was taken, the owner lets go of the
 // connection.
 func (m *mailbox) close() {

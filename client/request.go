@@ -261,6 +261,9 @@ func (c *Conn) tellResponse(ref Ref, r *http.Request) {
 		case err != nil:
 			c.mail.emit(Failure{Source{c}, ref, err})
 			return
+		case c.mail.inHurry():
+			c.mail.emit(Failure{Source{c}, ref, ErrClosed}) // nobody slows down what comes
+			return
 		default:
 			c.mail.emit(Body{Source{c}, ref, buf[:n], false, nil})
 		}

@@ -75,6 +75,7 @@ func (c *Conn) connect() session {
 			wait = c.nextTry(err)
 		}
 		c.steps.failed(n, wait, err)
+		c.tellRetry(wait, err)
 		c.mail.emit(AttemptFailed{Source{c}, n, err, wait})
 		if !c.pause(wait) {
 			if closing || c.ctx.Err() != nil {
@@ -106,8 +107,18 @@ func (c *Conn) nextTry(err error) time.Duration {
 	c.mu.Lock()
 	c.left = left
 	c.mu.Unlock()
-	c.steps.retry(left, wait, err)
 	return wait
+}
+
+// tellRetry tells of another attempt, if there is one.
+func (c *Conn) tellRetry(wait time.Duration, err error) {
+	if wait < 0 {
+		return
+	}
+	c.mu.Lock()
+	left := c.left
+	c.mu.Unlock()
+	c.steps.retry(left, wait, err)
 }
 
 // pause waits for d, and reports whether another attempt is due. A negative d
@@ -249,6 +260,7 @@ func (c *Conn) down(err error) bool {
 	n := c.attempts
 	c.mu.Unlock()
 	c.steps.disconnect(err, wait)
+	c.tellRetry(wait, err)
 	c.mail.emit(Down{Source{c}, err, killed, wait})
 	switch {
 	case closing:

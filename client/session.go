@@ -54,7 +54,7 @@ type session2 struct {
 
 func (c *Conn) newSession2(l *dial.Link) *session2 {
 	o := &h2conn.Options{
-		Config:           h2.Config{Role: h2.RoleClient, MaxHeaderBytes: uint32(max(c.o.HTTP1.MaxHeaderBytes, 0)), MaxFields: c.o.HTTP1.MaxFields},
+		Config:           h2.Config{Role: h2.RoleClient, MaxHeaderBytes: uint32(max(c.o.HTTP1.MaxHeaderBytes, 0)), MaxFields: c.o.HTTP1.MaxFields, OnFrame: c.steps.http2()},
 		WriteTimeout:     c.o.WebSocket.WriteTimeout,
 		HandshakeTimeout: -1, // UpgradeTimeout is for that
 		PingInterval:     c.o.KeepAlive,

@@ -142,27 +142,36 @@ func (u *upgrade) wire(ctx context.Context, s session, req *dial.Opening) (dial.
 }
 
 // again reports whether something that could not be sent over s is to be sent
-// over the next connection; else err may become one that says more.
+// over the next connection, which is waited for; else err may become one that
+// says more.
 func (c *Conn) again(ctx context.Context, s session, err *error) bool {
-	if !errors.Is(*err, h2.ErrGoingAway) {
-		return false
+	if _, ended := errors.AsType[*notSentError](*err); !ended {
+		if !errors.Is(*err, h2.ErrGoingAway) {
+			return false
+		}
+		if c.carries(s) {
+			*err = ErrGoingAway
+			return false
+		}
+		s.drain()
 	}
-	c.mu.Lock()
-	others := false
-	for _, f := range c.open {
-		others = others || f.on == s
-	}
-	c.mu.Unlock()
-	if others {
-		*err = ErrGoingAway
-		return false
-	}
-	s.drain()
 	if _, werr := c.await(ctx, s); werr != nil {
 		*err = werr
 		return false
 	}
 	return true
+}
+
+// carries reports whether something is under way on s.
+func (c *Conn) carries(s session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.open {
+		if f.on == s {
+			return true
+		}
+	}
+	return false
 }
 
 // socket makes a Conn of what was opened.
