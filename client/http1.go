@@ -66,6 +66,7 @@ type session1 struct {
 	h     *httpconn.Conn
 	room  sync.Cond // serve waits until the response was read
 	cur   *stream1  // what is under way
+	news  *stream1  // to be woken
 	busy  bool      // somebody has the turn
 	queue []*turn
 	used  bool   // a request was made
@@ -123,12 +124,17 @@ func (s *session1) serve() error {
 		case len(buf) < cap(buf)/4:
 			bits = max(bits-1, minRead1)
 		}
-		bufpool.Put(buf)
 		for s.cur != nil && s.cur.unread() > unread1 && !s.ended {
+			s.cur.wake.Signal()
 			s.room.Wait()
 		}
-		taken, ended := s.taken, s.ended
+		news, taken, ended := s.news, s.taken, s.ended
+		s.news = nil
 		s.mu.Unlock()
+		bufpool.Put(buf)
+		if news != nil {
+			news.wake.Signal() // who is woken finds the lock free
+		}
 		switch {
 		case taken:
 			return errTaken
@@ -172,11 +178,12 @@ func (s *session1) readFailed(err error) {
 // lost1 returns the error for a connection that cannot be read or written.
 func lost1(err error) error { return fmt.Errorf("websocket: the connection was lost: %w", err) }
 
-// handle gives events to the stream they are about. s.mu is held.
+// handle gives events to the stream they are about, which is to be woken then.
+// s.mu is held.
 func (s *session1) handle(events []httpconn.Event) {
+	st := s.cur
 	for i := range events {
 		ev := &events[i]
-		st := s.cur
 		if st == nil || st.id != ev.ID {
 			continue // it was given up
 		}
@@ -201,11 +208,7 @@ func (s *session1) handle(events []httpconn.Event) {
 		case httpconn.Failed:
 			st.err = ev.Err
 		}
-		st.news = true
-	}
-	if st := s.cur; st != nil && st.news {
-		st.news = false
-		st.wake.Signal()
+		s.news = st
 	}
 }
 

@@ -45,7 +45,6 @@ type stream1 struct {
 
 	chunked bool // the request's body has no length
 	reused  bool // the connection had requests before
-	news    bool // wake whoever waits
 	final   bool // the final head came
 	inEnd   bool // the response is there
 	outEnd  bool // the request is sent, or about to be
@@ -114,9 +113,6 @@ func (st *stream1) checkOver() {
 	st.done = true
 	st.stopLinger()
 	s := st.s
-	if st.news = false; !st.gone {
-		st.wake.Signal()
-	}
 	switch {
 	case s.lost != nil:
 		s.fail(s.lost)
