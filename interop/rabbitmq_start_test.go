@@ -68,6 +68,7 @@ func newRabbit(t *testing.T) *rabbit {
 		"RABBITMQ_MNESIA_BASE=" + in("mnesia"),
 		"RABBITMQ_LOG_BASE=" + in("log"),
 		"RABBITMQ_LOGS=-",
+		"RABBITMQ_ALLOW_INPUT=1", // no shell that stands between, and it ends with its input
 		"RABBITMQ_PID_FILE=" + in("pid"),
 		"RABBITMQ_GENERATED_CONFIG_DIR=" + in("generated"),
 		"RABBITMQ_FEATURE_FLAGS_FILE=" + in("flags"),
