@@ -1,0 +1,300 @@
+package reconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/client"
+)
+
+// Client is a connection that is made again whenever it is lost. It is made by
+// [Start] and ends with [Client.Close], with the context of Start, or when its
+// options or callbacks say that there is to be no other connection.
+//
+// Any number of goroutines may call its methods. It has one goroutine of its
+// own, which connects, reads and calls the callbacks; a second one only while
+// the outbox is flushed.
+type Client struct {
+	o  *Options
+	cb Callbacks
+
+	ctx     context.Context // of attempts and waits; ends when closing begins
+	cancel  context.CancelFunc
+	unwatch func() bool   // of the context of Start
+	wake    chan struct{} // ends a wait; holds one
+	done    chan struct{}
+	pull    chan websocket.Message // nil with callbacks
+	aux     sync.WaitGroup         // goroutines that belong to the connection
+	leaving sync.WaitGroup         // the end of the context of Start, while it may come
+
+	// Owned by the goroutine of run.
+	url     string
+	head    http.Header
+	waits   schedule
+	began   time.Time    // when the last attempt began
+	carrier *client.Conn // below the connection
+	ended   bool         // run returned of itself
+
+	loop    atomic.Uint64 // the number of the goroutine of run
+	turns   atomic.Uint32 // odd while callbacks run
+	stopped atomic.Bool   // no message is wanted any more
+
+	mu      sync.Mutex
+	state   State
+	changed chan struct{}   // closed when a waiter should look again; nil: nobody waits
+	conn    *websocket.Conn // while Opening or Up, and while it is closed
+	broken  bool            // a write to it failed: it is lost, and its reader will see
+	box     outbox
+	pumping bool
+	awake   alarm
+	lostBy  error // why the client itself gave the connection up
+	info    Info
+	err     error
+}
+
+// Start begins to connect to a URL that begins with ws, wss, http or https, and
+// returns at once. cb may be nil: messages are then pulled by [Client.Messages].
+// Nil options mean all defaults.
+//
+// The end of ctx closes the connection with 1001 and ends the client. The error
+// is an [*websocket.OptionError], and nothing has happened then. Everything else
+// is told by the callbacks and [Client.Err].
+//
+// The caller must end the client with [Client.Close], [Client.CloseNow] or ctx.
+func Start(ctx context.Context, url string, cb Callbacks, o *Options) (*Client, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
+	own, err := settings(url, o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		o: own, cb: cb, url: url, head: own.Header,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		waits: schedule{min: own.MinWait, max: own.MaxWait, jitter: own.Jitter},
+		box:   outbox{limits: own.Outbox},
+		info:  Info{Since: time.Now()},
+	}
+	if cb == nil {
+		c.cb, c.pull = NopCallbacks{}, make(chan websocket.Message)
+	}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.awake.start(c)
+	c.leaving.Add(1)
+	c.unwatch = context.AfterFunc(ctx, func() { c.leave(ctx) })
+	go c.run()
+	return c, nil
+}
+
+// leave ends the client because ctx has ended.
+func (c *Client) leave(ctx context.Context) {
+	defer c.leaving.Done()
+	if s, first := c.beginClose(fmt.Errorf("websocket: client ended: %w", context.Cause(ctx))); first && s != nil {
+		s.Close(websocket.StatusGoingAway, "")
+	}
+}
+
+// Close ends the client: the connection, if there is one, is closed by a closing
+// handshake with this code and reason, an attempt or a wait is broken off, and
+// no other connection is made. Close waits until all that is over, the goroutine
+// of the client included, and for a callback that runs. It waits no longer than
+// CloseTimeout; called by a callback, it only sends the close frame.
+//
+// The error matches [ErrUnsent] when messages were left in the outbox, or is the
+// one of the closing handshake ([websocket.Conn.Close]), of which a code that
+// cannot be sent is refused before anything happens. When the client has ended
+// before, Close does nothing. [Client.Err] is nil after Close.
+func (c *Client) Close(code websocket.StatusCode, reason string) error {
+	frame := websocket.CloseFrame(code, reason)
+	if err := frame.Check(); err != nil {
+		return fmt.Errorf("websocket: Close(%d): %w", code, err)
+	}
+	s, _ := c.beginClose(nil)
+	if c.inCallback() {
+		// The loop reads what the peer has to say about it, afterwards.
+		if s != nil {
+			return c.sendClose(s, frame)
+		}
+		return nil
+	}
+	var err error
+	if s != nil {
+		err = s.Close(code, reason)
+	}
+	c.awaitEnd()
+	return errors.Join(c.unsent(), err)
+}
+
+// CloseNow ends the client at once, and drops the connection without a closing
+// handshake. Like [Client.Close] it waits for the end, but not when a callback
+// calls it. It returns nil.
+func (c *Client) CloseNow() error {
+	s, _ := c.beginClose(nil)
+	if s != nil {
+		s.CloseNow()
+	}
+	if !c.inCallback() {
+		c.awaitEnd()
+	}
+	return nil
+}
+
+// beginClose has the client end, with this Err. It returns the connection that
+// is to be closed, nil for none, and whether this call was the first.
+func (c *Client) beginClose(err error) (s *websocket.Conn, first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Closed {
+		return nil, false
+	}
+	if first = c.state != Closing; first {
+		c.set(Closing)
+		c.err = err
+		c.stopped.Store(true)
+		c.cancel()
+	}
+	return c.conn, first
+}
+
+// sendClose begins the closing handshake of s and does not wait for its end.
+func (c *Client) sendClose(s *websocket.Conn, frame websocket.Outgoing) error {
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if d := c.o.WebSocket.CloseTimeout; d > 0 {
+		ctx, cancel = context.WithTimeout(ctx, d)
+	}
+	defer cancel()
+	return s.WriteBatch(ctx, frame)
+}
+
+// awaitEnd waits for the end of the goroutine, unless a callback holds it up.
+func (c *Client) awaitEnd() {
+	var late <-chan time.Time
+	if d := c.o.WebSocket.CloseTimeout; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case <-c.done:
+	case <-late:
+	}
+}
+
+// unsent returns the error for what is left in the outbox.
+func (c *Client) unsent() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.box.items); n > 0 {
+		return fmt.Errorf("%w: there are %d", ErrUnsent, n)
+	}
+	return nil
+}
+
+// Done returns a channel that is closed when the client has ended and its
+// goroutine is gone.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Err returns why the client has ended; nil while it has not, and after
+// [Client.Close] and [Client.CloseNow]. It wraps
+//
+//   - the [*websocket.CloseError] of the last connection, when there was to be
+//     none after it,
+//   - a [*client.GaveUpError] when connecting failed for good,
+//   - the cause of the context of Start,
+//   - a [*PanicError].
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != Closed {
+		return nil
+	}
+	return c.err
+}
+
+// Wait waits until the client has ended and returns [Client.Err]. It fits
+// errgroup: g.Go(c.Wait).
+func (c *Client) Wait() error {
+	<-c.done
+	return c.Err()
+}
+
+// AwaitUp waits until there is a connection and OnConnect has returned. The
+// error is that of ctx, or of a client that ends before ([ErrClosed], and
+// [Client.Err] when there is one).
+func (c *Client) AwaitUp(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.state != Up {
+		switch {
+		case c.state == Closed && c.err != nil:
+			return fmt.Errorf("%w: %w", ErrClosed, c.err)
+		case c.state >= Closing:
+			return ErrClosed
+		}
+		if err := c.await(ctx, "wait for the connection"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Conn returns the connection, nil while there is none. It is for what the
+// client does not have, as pings, and for reading in OnConnect. What is written
+// to it goes past the outbox. To close it ends the client, unless
+// [Options].AfterLocalClose is set.
+func (c *Client) Conn() *websocket.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn
+}
+
+// set changes the state and wakes who waits. c.mu is held.
+func (c *Client) set(s State) {
+	c.state = s
+	c.info.Since, c.info.Next = time.Now(), time.Time{}
+	c.notify()
+}
+
+// notify wakes all who wait for a change. c.mu is held.
+func (c *Client) notify() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+// await waits for a change, or the end of ctx, which is told as that of what. c.mu
+// is held, and released while waiting.
+func (c *Client) await(ctx context.Context, what string) error {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	changed := c.changed
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return contextError(ctx, what)
+	}
+}
+
+// contextError returns the error for something whose context has ended.
+func contextError(ctx context.Context, what string) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err {
+		return fmt.Errorf("websocket: %s: %w: %w", what, err, cause)
+	}
+	return fmt.Errorf("websocket: %s: %w", what, err)
+}

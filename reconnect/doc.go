@@ -1,0 +1,2 @@
+// Package reconnect has a client that stays connected.
+package reconnect

@@ -1,0 +1,82 @@
+package reconnect
+
+import (
+	"context"
+	"iter"
+
+	"github.com/lariat-go/websocket"
+)
+
+// Messages returns an iterator over the messages to come, of this connection and
+// all later ones, for a client that was started without callbacks:
+//
+//	for m, err := range c.Messages(ctx) {
+//
+// The bytes of a message belong to the caller. Reading stops while nobody asks
+// for the next one, but for one message that is read ahead; pings are not
+// answered meanwhile, and the end of the connection is not seen. When several
+// goroutines range, each message goes to one of them.
+//
+// The loop ends with the client: without an error after [Client.Close] or a close
+// of the peer with 1000, 1001 or no code, and otherwise with [Client.Err] as the
+// last thing. The end of ctx is yielded last as well, and harms nothing: another
+// loop goes on from there. A client with callbacks yields an
+// [*websocket.OptionError].
+func (c *Client) Messages(ctx context.Context) iter.Seq2[websocket.Message, error] {
+	return func(yield func(websocket.Message, error) bool) {
+		if err := c.mayPull(ctx); err != nil {
+			yield(websocket.Message{}, err)
+			return
+		}
+		for {
+			select {
+			case m := <-c.pull:
+				if !yield(m, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(websocket.Message{}, contextError(ctx, "read"))
+				return
+			case <-c.done:
+				if err := c.Err(); err != nil && !clean(err) {
+					yield(websocket.Message{}, err)
+				}
+				return
+			}
+		}
+	}
+}
+
+func (c *Client) mayPull(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNoContext
+	case c.pull == nil:
+		return errPull
+	}
+	return nil
+}
+
+// clean reports whether the peer closed because it was done.
+func clean(err error) bool {
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+		return true
+	}
+	return false
+}
+
+// offer reads messages and hands each to whoever pulls, until the connection
+// ends.
+func (c *Client) offer(s *websocket.Conn) error {
+	for {
+		t, p, err := s.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		select {
+		case c.pull <- websocket.Message{Type: t, Data: p}:
+		case <-c.ctx.Done(): // closing: what comes now is not wanted
+		}
+	}
+}
