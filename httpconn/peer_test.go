@@ -113,8 +113,10 @@ func (p *peer) sent() (frames []string) {
 				s += " end"
 			}
 		case *http2.DataFrame:
-			if s += fmt.Sprintf(" %q", f.Data()); h.Length > 100 {
-				s = fmt.Sprintf("%v %d (%d bytes)", h.Type, h.StreamID, h.Length)
+			if h.Length > 100 {
+				s += fmt.Sprintf(" (%d bytes)", h.Length)
+			} else {
+				s += fmt.Sprintf(" %q", f.Data())
 			}
 			if f.StreamEnded() {
 				s += " end"
