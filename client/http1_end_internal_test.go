@@ -70,6 +70,62 @@ func TestHTTP1Cancel(t *testing.T) {
 	}
 }
 
+// A response that is there and unread when its request's context ends is no
+// shorter one, and the connection goes on.
+func TestHTTP1CancelUnread(t *testing.T) {
+	play1(t, nil, func(t *testing.T, p *peer1) {
+		ctx, cancel := context.WithCancel(t.Context())
+		a := p.do(newRequest1(ctx, "GET", "/", nil))
+		p.request()
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde")
+		res := (<-a).res
+		buf := make([]byte, 3)
+		if n, err := res.Body.Read(buf); n != 3 || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		cancel()
+		synctest.Wait()
+		if n, err := res.Body.Read(buf); n != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end of the context: %d bytes, %v", n, err)
+		}
+		res.Body.Close()
+		p.usable()
+	})
+}
+
+// A response that comes before its request was sent to the end is given whole,
+// and the connection ends.
+func TestHTTP1EarlyResponse(t *testing.T) {
+	for name, more := range map[string]func(pw *io.PipeWriter){
+		"nothing more": func(*io.PipeWriter) {},
+		"more":         func(pw *io.PipeWriter) { pw.Write([]byte("more")) },
+		"the end":      func(pw *io.PipeWriter) { pw.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play1(t, nil, func(t *testing.T, p *peer1) {
+				pr, pw := io.Pipe()
+				a := p.ask("PUT", "/", pr)
+				p.request()
+				p.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+				res := (<-a).res
+				synctest.Wait()
+				more(pw)
+				synctest.Wait()
+				if text, err := io.ReadAll(res.Body); string(text) != "abc" || err != nil {
+					t.Errorf("body %q, %v", text, err)
+				}
+				res.Body.Close()
+				if err := <-p.served; err != errEarly && err != errLast {
+					t.Errorf("serve returned %v", err)
+				}
+				if _, err := pw.Write([]byte("x")); err != io.ErrClosedPipe {
+					t.Errorf("the request's body: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // A response whose body is closed early is read on while little is left of it
 // and it comes soon; else the connection ends.
 func TestHTTP1EarlyClose(t *testing.T) {

@@ -154,10 +154,8 @@ func (st *stream1) Read(p []byte) (int, error) {
 	}
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	for st.off == len(st.in) && st.got == 0 {
+	for !st.gone && st.off == len(st.in) && st.got == 0 {
 		switch {
-		case st.gone:
-			return 0, net.ErrClosed
 		case st.inEnd:
 			return 0, io.EOF
 		case st.err != nil:
@@ -169,6 +167,9 @@ func (st *stream1) Read(p []byte) (int, error) {
 	}
 	n := st.got
 	st.got = 0
+	if st.gone { // with what was there
+		return 0, net.ErrClosed
+	}
 	if m := copy(p[n:], st.in[st.off:]); m > 0 {
 		n += m
 		if st.off += m; st.off == len(st.in) {
