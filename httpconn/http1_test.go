@@ -197,6 +197,7 @@ func TestHTTP1Busy(t *testing.T) {
 		t.Fatalf("%d, %v", id, err)
 	}
 	got, err := feed(t, c, []byte(ok))
+	c.Consumed(1, 2) // means nothing here
 	if len(got) != 3 || err != nil || c.OpenRequests() != 0 {
 		t.Fatalf("%q, %v", got, err)
 	}
@@ -309,6 +310,11 @@ func TestAppendOutput(t *testing.T) {
 		must(c.Body(id, make([]byte, 100)))(t)
 		if again := c.AppendOutput(nil); len(again) < 100 || len(again) > 200 {
 			t.Errorf("HTTP/%d: %d bytes", major, len(again))
+		}
+		must(c.Body(id, make([]byte, 100)))(t)
+		c.Close()
+		if again := c.AppendOutput([]byte("before")); !strings.HasPrefix(string(again), "before") || len(again) < 106 || len(again) > 300 {
+			t.Errorf("HTTP/%d: %d bytes after Close", major, len(again))
 		}
 		if again := c.AppendOutput(nil); len(again) != 0 {
 			t.Errorf("HTTP/%d: %d bytes more", major, len(again))

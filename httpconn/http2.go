@@ -41,7 +41,7 @@ func (c *http2) request(h head) (StreamID, error) {
 	switch {
 	case c.err != nil:
 		return 0, c.err
-	case c.m.GoingAway():
+	case h.upgrade && c.m.GoingAway():
 		return 0, ErrClosed
 	case h.upgrade && !c.m.Settled():
 		return 0, ErrNotReady
