@@ -87,6 +87,26 @@ func TestCredit(t *testing.T) {
 	e.sent(update(0, 50000))
 }
 
+// Little is sent at once by those who have no clock to wait by.
+func TestSendAtOnce(t *testing.T) {
+	for _, once := range []bool{false, true} {
+		e := client(t, h2.Config{SendAtOnce: once}, 4, 10)
+		s := ask(e, "POST", false)
+		e.flush()
+		n, err := e.c.Write(s, make([]byte, 2000), nil, false)
+		if want := map[bool]int{true: 10}[once]; n != want || err != nil || e.c.Retry() {
+			t.Errorf("at once %v: took %d, %v", once, n, err)
+		}
+		e.in(update(1, 5))
+		if err := e.c.Queue(s, make([]byte, 2000), true); err != nil {
+			t.Fatal(err)
+		}
+		if e.c.Retry() == once || e.c.HasOutput() != once {
+			t.Errorf("at once %v: Retry says %v", once, e.c.Retry())
+		}
+	}
+}
+
 // Two ends that send at random, in pieces at random: everything arrives, in
 // order, and neither breaks a rule of the other.
 func TestFlowProperty(t *testing.T) {

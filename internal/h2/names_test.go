@@ -26,3 +26,15 @@ func TestNamesOfFields(t *testing.T) {
 		}
 	}
 }
+
+// RFC 3986, section 3.2, without userinfo.
+func TestValidAuthority(t *testing.T) {
+	for s, want := range map[string]bool{
+		"example.com": true, "example.com:80": true, "[::1]:80": true, "a_b": true,
+		"": false, "u@h": false, "a b": false, "a\r\nb": false, "a/b": false, "\u00e9": false,
+	} {
+		if got := h2.ValidAuthority(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
