@@ -171,8 +171,8 @@ func (x *exchange) respond() {
 		delete(res.Header, "Trailer")
 	}
 	if h.End {
-		if x.req.Method != http.MethodHead && h.ContentLength < 0 {
-			res.ContentLength = 0
+		if x.req.Method != http.MethodHead {
+			res.ContentLength = 0 // also where a 304 says how long the content would be
 		}
 		x.body.end(io.EOF)
 		res.Body = http.NoBody
