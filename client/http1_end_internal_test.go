@@ -194,8 +194,9 @@ func TestHTTP1ServerEnds(t *testing.T) {
 		{"with no HTTP", "SSH-2.0-OpenSSH_10.0\r\n", "", httpconn.ErrMalformed, httpconn.ErrMalformed},
 		{"with two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "", httpconn.ErrFraming, httpconn.ErrFraming},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		each := func(t *testing.T, chunk int) {
 			play1(t, nil, func(t *testing.T, p *peer1) {
+				p.own.Chunk(chunk)
 				a := p.ask("GET", "/", nil)
 				p.request()
 				p.send(tt.answer)
@@ -222,7 +223,9 @@ func TestHTTP1ServerEnds(t *testing.T) {
 					t.Errorf("another request: %v", err)
 				}
 			})
-		})
+		}
+		t.Run(tt.name, func(t *testing.T) { each(t, 0) })
+		t.Run(tt.name+", byte by byte", func(t *testing.T) { each(t, 1) })
 	}
 	t.Run("idle", func(t *testing.T) {
 		play1(t, nil, func(t *testing.T, p *peer1) {

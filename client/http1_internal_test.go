@@ -24,6 +24,7 @@ type peer1 struct {
 	t      *testing.T
 	c      *wstest.PipeConn
 	r      *bufio.Reader
+	own    *wstest.PipeConn // the session's end
 	s      *session1
 	rt     roundtrip.Client
 	served chan error
@@ -37,7 +38,7 @@ func play1(t *testing.T, o *session1Options, f func(t *testing.T, p *peer1)) {
 			o = &session1Options{writeTimeout: 30 * time.Second}
 		}
 		a, b := wstest.Pipe(nil)
-		p := &peer1{t: t, c: b, r: bufio.NewReader(b), served: make(chan error, 1)}
+		p := &peer1{t: t, c: b, own: a, r: bufio.NewReader(b), served: make(chan error, 1)}
 		p.s = newSession1(&dial.Link{Conn: a, Socket: a, Addr: "192.0.2.1:80"}, o)
 		p.rt.Open = p.s.open
 		go func() { p.served <- p.s.serve() }()
