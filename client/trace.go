@@ -67,7 +67,7 @@ func (t *tracer) dialStep(i dial.Info) {
 			alpn = ", ALPN " + p
 		}
 		t.note("%s %s: %s%s in %s", i.Step, i.Addr, tls.VersionName(i.TLS.Version), alpn, millis(i.Took))
-	case len(i.Addrs) > 0:
+	case len(i.Addrs) > 0 && i.Addrs[0] != i.Addr:
 		t.note("%s %s: %s in %s", i.Step, i.Addr, strings.Join(i.Addrs, " "), millis(i.Took))
 	default:
 		t.note("%s %s: done in %s", i.Step, i.Addr, millis(i.Took))
