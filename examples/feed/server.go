@@ -85,9 +85,9 @@ func (f *feed) now() uint64 {
 	return f.last
 }
 
-// price goes up and down, by days and by moments.
+// price goes up and down, by minutes and by moments.
 func price(n uint64) int64 {
-	return 10_000 + int64(2_000*math.Sin(float64(n)/20_000)) + int64(n*n%7)
+	return 10_000 + int64(2_000*math.Sin(float64(n)/2_000)) + int64(n*n%7)
 }
 
 // server serves a feed. It can be killed, and started again at the same address:
