@@ -263,3 +263,50 @@ func TestPumpReadBeside(t *testing.T) {
 		}
 	})
 }
+
+// counter is a handler that counts.
+type counter struct{ got chan int }
+
+func (c *counter) Message(m websocket.Message) error {
+	c.got <- len(m.Data)
+	return nil
+}
+
+func (c *counter) Closed(*websocket.CloseError) { close(c.got) }
+
+// A message costs an owner two allocations, its bytes and the event, and a
+// handler none.
+func TestPumpAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	p := make([]byte, 128)
+	measure := func(receive func(), peer *websocket.Conn) float64 {
+		return testing.AllocsPerRun(200, func() {
+			if err := peer.Write(t.Context(), websocket.MessageBinary, p); err != nil {
+				t.Error(err)
+			}
+			receive()
+		})
+	}
+	s, peer := wstest.Pair(t, nil)
+	o := NewOwner(0)
+	_, done := startPump(s, o, nil, nil)
+	if n := measure(func() { <-o.C }, peer); n > 2 {
+		t.Errorf("%v allocations for a message of an owner, want 2", n)
+	}
+	s.CloseNow()
+	<-done
+
+	s, peer = wstest.Pair(t, nil)
+	h := &counter{make(chan int)}
+	_, done = startPump(s, nil, h, nil)
+	if n := measure(func() { <-h.got }, peer); n > 0 {
+		t.Errorf("%v allocations for a message of a handler, want none", n)
+	}
+	s.CloseNow()
+	for range h.got {
+		t.Error("a message that was not sent")
+	}
+	<-done
+}
