@@ -12,10 +12,11 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/client"
+	"github.com/lariat-go/websocket/h2"
 )
 
-// loginAndChat serves a page that gives a token, and a WebSocket that wants it.
-func loginAndChat() *httptest.Server {
+// loginAndChat serves a page that gives a token, and a WebSocket.
+func loginAndChat() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/login", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "1234") })
 	mux.HandleFunc("/chat", func(w http.ResponseWriter, r *http.Request) {
@@ -30,12 +31,12 @@ func loginAndChat() *httptest.Server {
 			}
 		}
 	})
-	return httptest.NewServer(mux)
+	return mux
 }
 
 // A login by an ordinary request, then a socket, on one connection.
 func Example_requestsAndSockets() {
-	srv := loginAndChat()
+	srv := httptest.NewServer(loginAndChat())
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -77,10 +78,57 @@ func Example_requestsAndSockets() {
 	// taken 1
 }
 
+// Over HTTP/2 requests and sockets share the connection. A refusal leaves it as it
+// was.
 func Example_protocols() {
+	ts := httptest.NewUnstartedServer(loginAndChat())
+	if err := h2.ConfigureServer(ts.Config, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	ts.TLS = ts.Config.TLSConfig
+	ts.StartTLS()
+	defer ts.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+
 	o := &client.Options{Protocols: []client.Protocol{client.HTTP2, client.HTTP1}}
-	fmt.Println(o.Protocols[0] == client.HTTP2)
-	// Output: true
+	o.TLSConfig = ts.Client().Transport.(*http.Transport).TLSClientConfig
+	c, err := client.Open(ts.URL, o)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	for range 2 {
+		s, err := c.Upgrade(ctx, "/chat", nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		s.Write(ctx, websocket.MessageText, []byte("hello"))
+		_, answer, err := s.Read(ctx)
+		fmt.Printf("%s %v\n", answer, err)
+	}
+	_, err = c.Upgrade(ctx, "/nothing", nil)
+	refused, _ := errors.AsType[*websocket.HandshakeError](err)
+	fmt.Println(refused.Status)
+	res, err := (&http.Client{Transport: c}).Get(ts.URL + "/login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Status, res.Proto)
+	res.Body.Close()
+	fmt.Println(c.Info().Protocol, len(c.Info().Open), c.Info().Ups)
+	fmt.Println(c.Shutdown(ctx))
+	// Output:
+	// hello <nil>
+	// hello <nil>
+	// 404
+	// 200 OK HTTP/2.0
+	// HTTP/2 2 1
+	// <nil>
 }
 
 // talk opens a socket after each connect, says hello, and ends with the answer.
@@ -109,7 +157,7 @@ func talk(ctx context.Context, addr string) error {
 }
 
 func Example_owner() {
-	srv := loginAndChat()
+	srv := httptest.NewServer(loginAndChat())
 	defer srv.Close()
 	fmt.Println(talk(context.Background(), strings.TrimPrefix(srv.URL, "http://")))
 	// Output:
