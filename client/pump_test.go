@@ -264,15 +264,15 @@ func TestPumpReadBeside(t *testing.T) {
 	})
 }
 
-// counter is a handler that counts.
-type counter struct{ got chan int }
+// sizes is a handler that tells how large messages are.
+type sizes struct{ got chan int }
 
-func (c *counter) Message(m websocket.Message) error {
+func (c *sizes) Message(m websocket.Message) error {
 	c.got <- len(m.Data)
 	return nil
 }
 
-func (c *counter) Closed(*websocket.CloseError) { close(c.got) }
+func (c *sizes) Closed(*websocket.CloseError) { close(c.got) }
 
 // A message costs an owner two allocations, its bytes and the event, and a
 // handler none.
@@ -299,7 +299,7 @@ func TestPumpAllocations(t *testing.T) {
 	<-done
 
 	s, peer = wstest.Pair(t, nil)
-	h := &counter{make(chan int)}
+	h := &sizes{make(chan int)}
 	_, done = startPump(s, nil, h, nil)
 	if n := measure(func() { <-h.got }, peer); n > 0 {
 		t.Errorf("%v allocations for a message of a handler, want none", n)
