@@ -75,5 +75,8 @@ type Event struct {
 	// Conn's: it is valid until the next call of Receive, and as long as the
 	// former is not changed.
 	Data []byte
-	Err  error
+
+	// Err is an [*Error] or, over HTTP/2, an [*HTTP2StreamError] for a stream
+	// that one of the two ends has reset.
+	Err error
 }

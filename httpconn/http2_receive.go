@@ -136,12 +136,12 @@ func (c *http2) writable(s *stream) {
 		}
 		return
 	}
-	any := false
+	waits := false
 	for _, s := range c.streams {
-		any = any || s.blocked
+		waits = waits || s.blocked
 		s.blocked = false
 	}
-	if any {
+	if waits {
 		c.add(Event{Kind: Writable})
 	}
 }

@@ -99,9 +99,12 @@ func (c *Conn) Request(r *Request) (StreamID, error) {
 func (c *Conn) Body(id StreamID, p []byte) (n int, err error) { return c.m.write(id, p) }
 
 // End ends a request's body whose length was not given, with trailers if there
-// are any, or our direction of an upgraded stream, without. Over HTTP/1.1 the
-// latter sends nothing: close that direction of the transport when what
-// [Conn.Output] returned has left.
+// are any, which a Trailer in the request's Header should have named; or our
+// direction of an upgraded stream, without them. Over HTTP/1.1 the latter sends
+// nothing: close that direction of the transport when what [Conn.Output]
+// returned has left.
+//
+// A body whose length was given ends with its last byte; End is not called then.
 func (c *Conn) End(id StreamID, trailer http.Header) error {
 	if err := checkTrailer(trailer); err != nil {
 		return err
