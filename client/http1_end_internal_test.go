@@ -310,7 +310,7 @@ func TestHTTP1Backpressure(t *testing.T) {
 		}
 		p.usable()
 
-		body := &counter{r: bytes.NewReader(make([]byte, size))}
+		body := &countingReader{r: bytes.NewReader(make([]byte, size))}
 		a = p.ask("PUT", "/", body)
 		synctest.Wait()
 		if body.n > wstest.DefaultPipeBuffer+2*64<<10 {
@@ -328,13 +328,13 @@ func TestHTTP1Backpressure(t *testing.T) {
 	})
 }
 
-// counter counts what is read.
-type counter struct {
+// countingReader counts what is read.
+type countingReader struct {
 	r io.Reader
 	n int
 }
 
-func (c *counter) Read(p []byte) (int, error) {
+func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += n
 	return n, err
