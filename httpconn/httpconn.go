@@ -7,8 +7,10 @@ import (
 	"github.com/lariat-go/websocket/protocol"
 )
 
-// keepOutput is how much memory for output is kept for the next.
-const keepOutput = 4 << 10
+const (
+	keepOutput = 4 << 10 // how much memory for output is kept for the next
+	keepEvents = 64      // and for how many events
+)
 
 // Conn is the client's side of one connection of HTTP/1.1 or HTTP/2, without its
 // transport. It is for one goroutine at a time. It is made by [New].
@@ -50,7 +52,9 @@ type events struct{ list []Event }
 
 func (e *events) begin() {
 	clear(e.list)
-	e.list = e.list[:0]
+	if e.list = e.list[:0]; cap(e.list) > keepEvents {
+		e.list = nil
+	}
 }
 
 func (e *events) add(ev Event) { e.list = append(e.list, ev) }
