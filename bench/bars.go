@@ -81,7 +81,7 @@ func bars() []bar {
 	// oursBatch it keeps nothing, and the connection is all that is measured.
 	bs = append(bs, bar{"idle", oursBatch, "bytes per connection", 4.5 * (1 << 10), absolute(bytesOf)})
 	bs = append(bs, bar{"handshake", ours, "× gorilla, CPU", 1, against("gorilla", cpuOf)})
-	return slices.Concat(bs, serverBars(), httpBars())
+	return slices.Concat(bs, serverBars(), httpBars(), clientBars())
 }
 
 // serverBars are those of package server. Its broadcasts are counted per
@@ -143,6 +143,22 @@ func httpBars() []bar {
 		bs = append(bs, bar{id, ours + "-h2", "× " + netHTTP + ", CPU", 1, against(netHTTP, cpuOf)})
 	}
 	return bs
+}
+
+// clientBars are those about clients.
+func clientBars() []bar {
+	id := "client-64x128Bx1"
+	return []bar{
+		{id, "dial", "× rawtcp, CPU", 1.1, against(raw, cpuOf)},
+		{id, "owner", "× rawtcp, CPU", 1.3, against(raw, cpuOf)},
+		{id, "reconnect", "× rawtcp, CPU", 1.2, against(raw, cpuOf)},
+		{id, "dial", "allocations per message", 0.05, absolute(allocsOf)},
+		{id, "reconnect", "allocations per message", 0.05, absolute(allocsOf)},
+		{"client-get1", "client-h1", "× nethttp-get-h1, CPU", 1, against("nethttp-get-h1", cpuOf)},
+		{"client-get16", "client-h2", "× nethttp-get-h2, CPU", 1, against("nethttp-get-h2", cpuOf)},
+		{"client-idle", "reconnect", "bytes per client", 8 << 10, absolute(bytesOf)},
+		{"client-idle", "reconnect", "goroutines per client", 1, absolute(goroutinesOf)},
+	}
 }
 
 // writeBars says which bars of the measured rows hold.

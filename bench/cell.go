@@ -14,6 +14,9 @@ import (
 // cell measures one contender in one row. Each cell has a server process of its
 // own, so that none inherits another's heap.
 func (g rig) cell(c contender, r row) (sample, error) {
+	if r.aboutClients() {
+		return g.clientCell(c, r)
+	}
 	s := sample{Row: r.id, Contender: c.name}
 	server, err := g.startServer(c, r)
 	if err != nil {

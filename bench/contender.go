@@ -17,21 +17,26 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lariat-go/websocket/client"
 )
 
 // mode is what a server is set up for.
 type mode string
 
 const (
-	modePlain     mode = "plain"
-	modeTLS       mode = "tls"
-	modeDeflate   mode = "deflate"   // permessage-deflate, no context takeover
-	modeTakeover  mode = "takeover"  // permessage-deflate, context takeover both ways
-	modeBroadcast mode = "broadcast" // every message goes to all connections
-	modeHTTP      mode = "http"      // HTTP/2 or HTTP/1.1, over TLS or not, as the contender's name says
-	modeH2C       mode = "h2c"       // the same without TLS
-	modeGet       mode = "get"       // ordinary requests over HTTP/2
-	modeSleep     mode = "sleep"     // before it answers a message that begins with sleepMark, the handler sleeps for napTime
+	modePlain      mode = "plain"
+	modeTLS        mode = "tls"
+	modeDeflate    mode = "deflate"     // permessage-deflate, no context takeover
+	modeTakeover   mode = "takeover"    // permessage-deflate, context takeover both ways
+	modeBroadcast  mode = "broadcast"   // every message goes to all connections
+	modeHTTP       mode = "http"        // HTTP/2 or HTTP/1.1, over TLS or not, as the contender's name says
+	modeH2C        mode = "h2c"         // the same without TLS
+	modeGet        mode = "get"         // ordinary requests over HTTP/2
+	modeClient     mode = "client"      // a client that sends what comes back
+	modeClientGet  mode = "client-get"  // a client that makes ordinary requests
+	modeClientIdle mode = "client-idle" // clients at rest
+	modeSleep      mode = "sleep"       // before it answers a message that begins with sleepMark, the handler sleeps for napTime
 )
 
 // In mode sleep every message's first byte is 0 or sleepMark.
@@ -57,6 +62,9 @@ type contender struct {
 	about string
 	modes []mode
 	serve func(ln net.Listener, m mode) error
+	// client, in the rows about clients, begins the work of s and returns what
+	// waits for its end.
+	client func(s clientSpec) (wait func() error, err error)
 	// ownTLS says that serve, in mode tls, does TLS itself and gets a TCP
 	// listener.
 	ownTLS bool
@@ -104,11 +112,13 @@ func contenders() []contender {
 	deflating := append(slices.Clone(plain), modeDeflate)
 	all := append(slices.Clone(deflating), modeTakeover)
 	both := []mode{modeHTTP, modeH2C}
+	asClient := []mode{modeClient, modeClientIdle}
+	getting := []mode{modeClientGet}
 	bothAndGet := []mode{modeHTTP, modeH2C, modeGet}
 	xconnect := []string{"GODEBUG=http2xconnect=1"}
 	sleeping := func(ms []mode) []mode { return append(slices.Clone(ms), modeSleep) }
 	return []contender{
-		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: plain, serve: serveRaw, raw: true},
+		{name: raw, about: "a goroutine per connection that reads and writes bytes, no WebSocket", modes: append(slices.Clone(plain), modeClient), serve: serveRaw, client: clientRaw, raw: true},
 		{name: "rawepoll", about: "one thread, one epoll, system calls, no WebSocket", modes: []mode{modePlain}, serve: serveRawEpoll, raw: true, limit: true},
 		{name: "lariat", about: "Append into a buffer used again, Write per message", modes: sleeping(all), serve: serveLariat},
 		{name: "lariat-batch", about: "ReadBatch, then WriteBatch of the answers", modes: all, serve: serveLariatBatch},
@@ -127,6 +137,16 @@ func contenders() []contender {
 		{name: "lariat-h2", about: "lariat over this library's HTTP/2; GET: package h2", modes: bothAndGet, serve: serveLariatH2, over: overH2, ownTLS: true},
 		{name: netHTTP, about: "lariat over net/http's HTTP/2; GET: net/http", modes: bothAndGet, serve: serveNetHTTP2, over: overH2, ownTLS: true, env: xconnect},
 		{name: "nethttp-h2-raw", about: "net/http's HTTP/2, a handler that copies bytes, no WebSocket", modes: both, serve: serveNetHTTP2Raw, over: overH2, ownTLS: true, env: xconnect, raw: true, limit: true},
+		{name: "dial", about: "client: Dial, Append into a buffer used again", modes: asClient, client: clientDial},
+		{name: "owner", about: "client: package client, one owner for all connections", modes: []mode{modeClient}, client: clientOwner},
+		{name: "reconnect", about: "client: package reconnect, callbacks", modes: asClient, client: clientReconnect},
+		{name: "gorilla-dial", about: "client: gorilla/websocket", modes: []mode{modeClient}, client: clientGorilla},
+		{name: "coder-dial", about: "client: coder/websocket", modes: []mode{modeClient}, client: clientCoder},
+		{name: "site", about: "what the clients of GET rows talk to", modes: getting, serve: serveSite, limit: true},
+		{name: "client-h1", about: "client: package client, HTTP/1.1", modes: getting, client: clientGet(client.HTTP1)},
+		{name: "client-h2", about: "client: package client, HTTP/2", modes: getting, client: clientGet(client.HTTP2)},
+		{name: "nethttp-get-h1", about: "client: net/http's Transport, HTTP/1.1", modes: getting, client: nethttpGet(false)},
+		{name: "nethttp-get-h2", about: "client: net/http's Transport, HTTP/2", modes: getting, client: nethttpGet(true)},
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 	"os"
 )
 
-const usage = `bench measures WebSocket servers beside each other.
+const usage = `bench measures WebSocket servers and clients beside each other.
 
   bench run     measure and print one table      (bench run -quick)
   bench server  one contender's server, alone    (bench server -lib gorilla -mode plain)
+  bench client  one contender's client, alone    (bench client -lib dial -addr 127.0.0.1:9000)
   bench load    the load generator, alone        (bench load -addr 127.0.0.1:9000 -conns 64 -size 128 -inflight 32)
 
 Each command has -h.
@@ -31,18 +32,20 @@ func main() {
 func command(args []string) error {
 	if len(args) == 0 {
 		fmt.Fprint(os.Stderr, usage)
-		return errors.New("name a command: run, server or load")
+		return errors.New("name a command: run, server, client or load")
 	}
 	switch args[0] {
 	case "run":
 		return runCommand(args[1:])
 	case "server":
 		return serverCommand(args[1:])
+	case "client":
+		return clientCommand(args[1:])
 	case "load":
 		return loadCommand(args[1:])
 	case "-h", "-help", "--help", "help":
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("unknown command %q: use run, server or load", args[0])
+	return fmt.Errorf("unknown command %q: use run, server, client or load", args[0])
 }

@@ -28,6 +28,7 @@ type sample struct {
 	PerConn    float64 `json:"resident_bytes_per_conn,omitempty"`
 	HeapConn   float64 `json:"heap_bytes_per_conn,omitempty"`  // of PerConn, the heap's objects
 	StackConn  float64 `json:"stack_bytes_per_conn,omitempty"` // and the goroutines' stacks
+	Goroutines float64 `json:"goroutines_per_conn,omitempty"`
 	P99        float64 `json:"p99_ms,omitempty"`
 	ServerBusy float64 `json:"server_busy,omitempty"` // share of the time that the server's core worked for it
 	LoadBusy   float64 `json:"load_busy,omitempty"`

@@ -99,7 +99,23 @@ func rows(quick bool) []row {
 		row{id: "wake", title: "10000 idle conns woken at once by 128 B each", kind: kindWake, mode: modePlain, conns: 10000, size: 128, inFlight: 1, unit: unitP99, loaders: 2},
 		row{id: "sleep", title: "64 conns, 128 B, every hundredth callback sleeps 1 s: the others", kind: kindEcho, mode: modeSleep, conns: 64, size: 128, inFlight: 1, unit: unitP99},
 	)
-	return append(rs, httpRows()...)
+	return append(append(rs, httpRows()...), clientRows()...)
+}
+
+// clientRows are those about clients, in a table of their own.
+func clientRows() []row {
+	return []row{
+		{id: "client-64x128Bx1", title: "64 connections, 128 B, 1 in flight: the client's CPU", mode: modeClient, conns: 64, size: 128, unit: unitRatio, allocs: true},
+		{id: "client-64x16KiBx1", title: "64 connections, 16 KiB, 1 in flight: the client's CPU", mode: modeClient, conns: 64, size: 16 << 10, unit: unitRatio, allocs: true},
+		{id: "client-get1", title: "GET of 1 KiB on one connection, one at a time", mode: modeClientGet, conns: 1, size: 1 << 10, unit: unitCPU, allocs: true},
+		{id: "client-get16", title: "GET of 1 KiB on one connection, 16 at a time (HTTP/1.1: in turn)", mode: modeClientGet, conns: 16, size: 1 << 10, unit: unitCPU, allocs: true},
+		{id: "client-idle", title: "1000 clients, idle after one message of 128 B", mode: modeClientIdle, conns: 1000, size: 128, unit: unitBytes},
+	}
+}
+
+// aboutClients says whether a row is one of clientRows.
+func (r row) aboutClients() bool {
+	return r.mode == modeClient || r.mode == modeClientGet || r.mode == modeClientIdle
 }
 
 // httpRows are those about HTTP/2, in a table of their own.

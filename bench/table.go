@@ -72,11 +72,15 @@ func allocsOf(s sample) float64 { return s.Allocs }
 func bytesOf(s sample) float64  { return s.PerConn }
 func p99Of(s sample) float64    { return s.P99 }
 
-// writeTables prints a table of the rows about HTTP and one of all others, each
-// with the contenders that take part.
+func goroutinesOf(s sample) float64 { return s.Goroutines }
+
+// writeTables prints a table of the rows about HTTP, one of those about clients
+// and one of all others, each with the contenders that take part.
 func writeTables(w io.Writer, rs []row, cs []contender, ss []sample) {
-	for _, about := range []bool{false, true} {
-		rs := slices.DeleteFunc(slices.Clone(rs), func(r row) bool { return r.aboutHTTP() != about })
+	for _, about := range []func(row) bool{
+		func(r row) bool { return !r.aboutHTTP() && !r.aboutClients() }, row.aboutHTTP, row.aboutClients,
+	} {
+		rs := slices.DeleteFunc(slices.Clone(rs), func(r row) bool { return !about(r) })
 		cs := slices.DeleteFunc(slices.Clone(cs), func(c contender) bool {
 			return !slices.ContainsFunc(rs, func(r row) bool { return c.can(r.mode) })
 		})

@@ -23,39 +23,29 @@ type Conn struct {
 	o      *Options // a copy in which timeouts are filled in, and 0 is none
 	target dial.Target
 	base   url.URL // scheme http or https, and host
-	dialer *dial.Dialer
 	steps  *steps
 	mail   mailbox
-
-	ctx    context.Context // of attempts and waits
-	cancel context.CancelFunc
 	done   chan struct{}
-	now    chan struct{} // closed by Close: nothing is waited for any more
 
 	mu       sync.Mutex
 	state    State
-	changed  chan struct{} // closed at the next change of state; nil: nobody waits
-	session  session       // while Connected, Taken or Closing
+	changed  chan struct{}      // closed at the next change of state; nil: nobody waits
+	cancel   context.CancelFunc // ends the attempt under way; nil: there is none
+	session  session            // that there is; nil also while a socket has taken it
 	link     *dial.Link
 	protocol Protocol
-	open     map[Ref]*flow
+	flows    *flow // a list of what is under way
 	lastRef  Ref
-	hurried  bool
-	pumps    int           // goroutines that tell the owner what comes
-	quiet    chan struct{} // closed when there are none; nil: nobody waits
+	hurried  bool          // by Close: nothing is waited for any more
+	pumps    int           // those who tell the owner of what comes on the connection
+	handlers int           // and of them, those that are handlers
+	quiet    chan struct{} // closed when these change; nil: nobody waits
 	left     int           // retries
 	attempts int
 	ups      int
 	since    time.Time
 	last     error // why the last attempt failed, or the last connection was lost
 	err      error // why it is over for good
-}
-
-// flow is a request or a socket under way.
-type flow struct {
-	on     session // nil: it waits for one
-	socket *websocket.Conn
-	cancel context.CancelFunc // of a request made by Request
 }
 
 // Open begins to connect to addr and returns at once:
@@ -74,11 +64,10 @@ func Open(addr string, o *Options) (*Conn, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	c := &Conn{done: make(chan struct{}), now: make(chan struct{}), open: make(map[Ref]*flow)}
+	c := &Conn{done: make(chan struct{})}
 	if err := c.configure(addr, o); err != nil {
 		return nil, err
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mail.setOwner(c, c.o.Owner)
 	go c.run()
 	return c, nil
@@ -138,13 +127,6 @@ func (c *Conn) configure(addr string, o *Options) error {
 	}
 	c.o, c.left = &own, own.Retry
 	c.steps = newSteps(&own, c.addr())
-	c.dialer = &dial.Dialer{
-		NetDial: own.Dial, Unix: own.Unix, TLSConfig: own.TLSConfig,
-		LookupTimeout: own.DomainLookupTimeout, ConnectTimeout: own.ConnectTimeout, TLSHandshakeTimeout: own.TLSHandshakeTimeout,
-	}
-	if c.steps != nil {
-		c.dialer.OnStep = c.steps.dialStep
-	}
 	// What is wrong about the sockets' options is found now.
 	_, err := c.newHandshake("/", nil)
 	return err
@@ -227,18 +209,13 @@ func (c *Conn) Err() error {
 // To say goodbye, use [Conn.Shutdown]. It returns nil.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	if c.state != Over {
-		c.set(Closing)
-	}
+	c.close()
 	s := c.session
 	sockets := c.sockets()
-	if !c.hurried {
-		c.hurried = true
-		close(c.now)
-	}
+	c.hurried = true
+	c.hush()
 	c.mu.Unlock()
 	c.mail.hurry() // a full channel does not hold up what follows
-	c.cancel()
 	for _, k := range sockets {
 		k.CloseNow()
 	}
@@ -258,13 +235,10 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 		return errNoContext
 	}
 	c.mu.Lock()
-	if c.state != Over {
-		c.set(Closing)
-	}
+	c.close()
 	s := c.session
 	sockets := c.sockets()
 	c.mu.Unlock()
-	c.cancel()
 	if c.o.ClosingTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.o.ClosingTimeout, errClosing)
@@ -295,14 +269,14 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 
 var errClosing = errors.New("websocket: closing took longer than ClosingTimeout")
 
-// sockets returns those that are open. c.mu is held.
-func (c *Conn) sockets() (list []*websocket.Conn) {
-	for _, f := range c.open {
-		if f.socket != nil {
-			list = append(list, f.socket)
-		}
+// close says that no other connection is to be made. c.mu is held.
+func (c *Conn) close() {
+	if c.state != Over {
+		c.set(Closing)
 	}
-	return list
+	if c.cancel != nil {
+		c.cancel()
+	}
 }
 
 // errNoContext refuses a nil context before it can do any harm.

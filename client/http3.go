@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -60,8 +61,8 @@ type session3 struct {
 }
 
 // openHTTP3 has the Opener connect.
-func (c *Conn) openHTTP3() (session, error) {
-	ctx, cancel := dial.WithStep(c.ctx, "ConnectTimeout", c.o.ConnectTimeout)
+func (c *Conn) openHTTP3(ctx context.Context) (session, error) {
+	ctx, cancel := dial.WithStep(ctx, "ConnectTimeout", c.o.ConnectTimeout)
 	defer cancel()
 	config := &tls.Config{}
 	if c.o.TLSConfig != nil {
@@ -97,11 +98,6 @@ func (s *session3) drain() { s.s.Drain() }
 
 func (s *session3) close() { s.s.Close() }
 
-func (s *session3) ends() (local, remote net.Addr, state *tls.ConnectionState) {
-	cs := s.s.ConnectionState()
-	return s.s.LocalAddr(), s.s.RemoteAddr(), &cs
-}
-
 // open has the request made by the session's own RoundTrip, with a pipe for its
 // body.
 func (s *session3) open(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
@@ -115,7 +111,7 @@ func (s *session3) open(ctx context.Context, r *http.Request, end bool) (roundtr
 	if !end {
 		var body *io.PipeReader
 		body, st.body = io.Pipe()
-		own.Body = body
+		own.Body = &body3{body, st}
 		if len(r.Trailer) > 0 {
 			st.trailer = make(http.Header, len(r.Trailer))
 			for name := range r.Trailer {
@@ -131,12 +127,27 @@ func (s *session3) open(ctx context.Context, r *http.Request, end bool) (roundtr
 	return st, nil
 }
 
+// body3 is the body of such a request. The trailers are there at its end.
+type body3 struct {
+	*io.PipeReader
+	st *stream3
+}
+
+func (b *body3) Read(p []byte) (int, error) {
+	n, err := b.PipeReader.Read(p)
+	if err == io.EOF {
+		maps.Copy(b.st.trailer, b.st.trailers)
+	}
+	return n, err
+}
+
 // stream3 is a request made by the RoundTrip of a Session.
 type stream3 struct {
 	cancel   context.CancelFunc
 	body     *io.PipeWriter // nil: there is none
-	trailer  http.Header
-	answered chan struct{} // closed when res or err is there
+	trailer  http.Header    // of the request
+	trailers http.Header    // what is to be in it, once body is closed
+	answered chan struct{}  // closed when res or err is there
 	res      *http.Response
 	err      error
 	carrier  roundtrip.Carrier
@@ -174,9 +185,7 @@ func (s *stream3) WriteEnd(p []byte) error {
 }
 
 func (s *stream3) WriteTrailers(h http.Header) error {
-	for name, values := range h {
-		s.trailer[name] = values
-	}
+	s.trailers = h
 	return s.body.Close()
 }
 

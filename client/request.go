@@ -33,13 +33,17 @@ import (
 // is sent again, on the next connection if need be. After an upgrade over
 // HTTP/1.1 the error is [ErrUpgraded].
 func (c *Conn) RoundTrip(r *http.Request) (*http.Response, error) {
-	return c.roundTrip(r, c.begin(&flow{}))
+	return c.roundTrip(r, c.begin(nil))
 }
 
-func (c *Conn) roundTrip(r *http.Request, ref Ref) (*http.Response, error) {
-	x := &exchange{c: c, ref: ref}
+func (c *Conn) roundTrip(r *http.Request, f *flow) (*http.Response, error) {
+	x := &exchange{c: c, flow: f}
 	res, err := x.run(r)
-	if err != nil {
+	c.mu.Lock()
+	x.answered = err == nil
+	closed := x.closed
+	c.mu.Unlock()
+	if err != nil || closed {
 		x.over(err)
 	}
 	return res, err
@@ -47,12 +51,17 @@ func (c *Conn) roundTrip(r *http.Request, ref Ref) (*http.Response, error) {
 
 // exchange is one request.
 type exchange struct {
-	c   *Conn
-	ref Ref
+	c    *Conn
+	flow *flow
 	roundtrip.Stream
 	session session
 	req     *http.Request
-	done    bool
+
+	// Guarded by the Conn's mu.
+	answered bool // the head of the response is there
+	closed   bool // the stream is
+	canceled bool
+	done     bool
 }
 
 func (x *exchange) run(r *http.Request) (*http.Response, error) {
@@ -125,14 +134,14 @@ func (x *exchange) open(ctx context.Context, r *http.Request, end bool) (roundtr
 		st, err := s.open(ctx, r, end)
 		if err == nil {
 			x.Stream, x.session = st, s
-			x.c.carry(x.ref, s)
+			x.c.carry(x.flow, s)
 			x.tell(PhaseHead, nil)
 			if end {
 				x.tell(PhaseEnd, nil)
 			}
 			return x, nil
 		}
-		if !x.c.again(ctx, s, &err) {
+		if !x.c.again(ctx, x.flow, s, &err) {
 			return nil, err
 		}
 	}
@@ -146,7 +155,7 @@ func (x *exchange) AwaitHead(ctx context.Context, h *roundtrip.Head) error {
 		if h.Status < 200 {
 			phase = PhaseInterim
 		}
-		x.c.steps.response(ResponseInfo{Ref: x.ref, Phase: phase, Status: h.Status, Header: h.Header})
+		x.c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: phase, Status: h.Status, Header: h.Header})
 	}
 	return err
 }
@@ -159,7 +168,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 	}
 	if err == io.EOF {
 		if t := x.Stream.Trailers(); t != nil {
-			x.c.steps.response(ResponseInfo{Ref: x.ref, Phase: PhaseTrailer, Header: t})
+			x.c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: PhaseTrailer, Header: t})
 		}
 	}
 	return n, err
@@ -180,19 +189,31 @@ func (x *exchange) WriteTrailers(h http.Header) error {
 
 // tell tells how far the request has come.
 func (x *exchange) tell(p Phase, err error) {
-	x.c.steps.request(RequestInfo{Ref: x.ref, Phase: p, Request: x.req, Err: err})
+	x.c.steps.request(RequestInfo{Ref: x.flow.ref, Phase: p, Request: x.req, Err: err})
 }
 
 // Abort tells that the request is given up.
 func (x *exchange) Abort() {
-	x.c.steps.cancel(x.ref)
+	x.c.mu.Lock()
+	first := !x.canceled && !x.done
+	x.canceled = true
+	x.c.mu.Unlock()
+	if first {
+		x.c.steps.cancel(x.flow.ref)
+	}
 	x.Stream.Abort()
 }
 
-// Close tells that it is done.
+// Close tells that it is done, unless roundTrip will.
 func (x *exchange) Close() error {
 	err := x.Stream.Close()
-	x.over(nil)
+	x.c.mu.Lock()
+	x.closed = true
+	answered := x.answered
+	x.c.mu.Unlock()
+	if answered {
+		x.over(nil)
+	}
 	return err
 }
 
@@ -204,8 +225,8 @@ func (x *exchange) over(err error) {
 	x.done = true
 	c.mu.Unlock()
 	if !done {
-		c.finish(x.ref, x.session)
-		c.steps.response(ResponseInfo{Ref: x.ref, Phase: PhaseEnd, Err: err})
+		c.finish(x.flow, x.session)
+		c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: PhaseEnd, Err: err})
 	}
 }
 
@@ -221,16 +242,14 @@ func (c *Conn) Request(r *http.Request) (Ref, error) {
 		return 0, err
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	ref := c.begin(&flow{cancel: cancel})
-	c.mu.Lock()
-	c.addPump()
-	c.mu.Unlock()
+	f := c.begin(cancel)
+	f.tells = true
 	go func() {
-		defer c.donePump()
+		defer c.settle(f)
 		defer cancel()
-		c.tellResponse(ref, r.WithContext(c.interim(ctx, ref)))
+		c.tellResponse(f, r.WithContext(c.interim(ctx, f.ref)))
 	}()
-	return ref, nil
+	return f.ref, nil
 }
 
 // interim has interim responses told to the owner.
@@ -242,8 +261,9 @@ func (c *Conn) interim(ctx context.Context, ref Ref) context.Context {
 }
 
 // tellResponse makes a request and tells the owner what comes of it.
-func (c *Conn) tellResponse(ref Ref, r *http.Request) {
-	res, err := c.roundTrip(r, ref)
+func (c *Conn) tellResponse(f *flow, r *http.Request) {
+	ref := f.ref
+	res, err := c.roundTrip(r, f)
 	if err != nil {
 		c.mail.emit(Failure{Source{c}, ref, err})
 		return
@@ -272,14 +292,3 @@ func (c *Conn) tellResponse(ref Ref, r *http.Request) {
 
 // bodyPiece is the most of a body that one event has.
 const bodyPiece = 16 << 10
-
-// Cancel gives up a request made by [Conn.Request]. Over HTTP/1.1 that ends the
-// connection, unless the response is nearly there.
-func (c *Conn) Cancel(r Ref) {
-	c.mu.Lock()
-	f := c.open[r]
-	c.mu.Unlock()
-	if f != nil && f.cancel != nil {
-		f.cancel()
-	}
-}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -78,7 +79,7 @@ func (c *Conn) connect() session {
 		c.tellRetry(wait, err)
 		c.mail.emit(AttemptFailed{Source{c}, n, err, wait})
 		if !c.pause(wait) {
-			if closing || c.ctx.Err() != nil {
+			if closing || c.closing() {
 				c.end(nil)
 			} else {
 				c.end(&GaveUpError{Attempts: n, Fatal: fatal(err), Err: err})
@@ -127,23 +128,48 @@ func (c *Conn) pause(d time.Duration) bool {
 	if d < 0 {
 		return false
 	}
+	t := time.NewTimer(d)
+	defer t.Stop()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.state != Closing {
 		c.set(Waiting)
 	}
-	c.mu.Unlock()
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return c.ctx.Err() == nil
-	case <-c.ctx.Done():
-		return false
+	for c.state != Closing {
+		changed := c.change()
+		c.mu.Unlock()
+		select {
+		case <-t.C:
+			c.mu.Lock()
+			return c.state != Closing
+		case <-changed:
+			c.mu.Lock()
+		}
 	}
+	return false
+}
+
+// closing reports whether no other connection is to be made.
+func (c *Conn) closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == Closing
 }
 
 // try makes one attempt.
 func (c *Conn) try() (session, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.mu.Lock()
+	if c.cancel = cancel; c.state == Closing {
+		cancel()
+	}
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.cancel = nil
+		c.mu.Unlock()
+	}()
 	var offers []string
 	for _, p := range c.o.Protocols {
 		switch p {
@@ -154,12 +180,19 @@ func (c *Conn) try() (session, error) {
 		}
 	}
 	if i := slices.Index(c.o.Protocols, HTTP3); i >= 0 && (i == 0 || len(offers) == 0) {
-		s, err := c.openHTTP3()
+		s, err := c.openHTTP3(ctx)
 		if err == nil || len(offers) == 0 {
 			return s, err
 		}
 	}
-	l, err := c.dialer.Connect(c.ctx, &c.target, offers...)
+	d := &dial.Dialer{
+		NetDial: c.o.Dial, Unix: c.o.Unix, TLSConfig: c.o.TLSConfig,
+		LookupTimeout: c.o.DomainLookupTimeout, ConnectTimeout: c.o.ConnectTimeout, TLSHandshakeTimeout: c.o.TLSHandshakeTimeout,
+	}
+	if c.steps != nil {
+		d.OnStep = c.steps.dialStep
+	}
+	l, err := d.Connect(ctx, &c.target, offers...)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +270,7 @@ func (c *Conn) down(err error) bool {
 		s.close()
 	}
 	c.awaitPumps() // what they have to tell comes before Down
-	killed := c.killed(s)
+	killed := c.killed()
 	if err == nil && !closing {
 		err = errEnded
 	}
@@ -268,7 +301,7 @@ func (c *Conn) down(err error) bool {
 		return false
 	case c.pause(wait):
 		return true
-	case c.ctx.Err() != nil:
+	case c.closing():
 		c.end(nil)
 		return false
 	}
@@ -281,7 +314,6 @@ func (c *Conn) down(err error) bool {
 
 // end says that the Conn is over for good.
 func (c *Conn) end(err error) {
-	c.cancel()
 	c.mu.Lock()
 	c.err = err
 	c.link = nil
@@ -313,81 +345,4 @@ func local(e *websocket.CloseError) bool {
 		return !e.RemoteFirst
 	}
 	return errors.Is(e.Cause, net.ErrClosed)
-}
-
-// begin notes a request or socket that begins.
-func (c *Conn) begin(f *flow) Ref {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastRef++
-	c.open[c.lastRef] = f
-	return c.lastRef
-}
-
-// finish notes that it has ended. When it ended with its connection, down will
-// name it among those that were killed.
-func (c *Conn) finish(ref Ref, s session) {
-	if s != nil && s.over() {
-		return
-	}
-	c.mu.Lock()
-	delete(c.open, ref)
-	c.mu.Unlock()
-}
-
-// carry notes that a request or socket is on s.
-func (c *Conn) carry(ref Ref, s session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f := c.open[ref]; f != nil {
-		f.on = s
-	}
-}
-
-// killed returns what was on s when that ended. The rest waits for the next
-// connection.
-func (c *Conn) killed(s session) []Ref {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	list := []Ref{}
-	for ref, f := range c.open {
-		if f.on == s {
-			list = append(list, ref)
-			delete(c.open, ref)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// addPump counts a goroutine that tells the owner what comes on the connection.
-// c.mu is held.
-func (c *Conn) addPump() { c.pumps++ }
-
-func (c *Conn) donePump() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pumps--; c.pumps == 0 && c.quiet != nil {
-		close(c.quiet)
-		c.quiet = nil
-	}
-}
-
-// awaitPumps waits until all of them have returned, or Close is called: that
-// may be by one of them.
-func (c *Conn) awaitPumps() {
-	c.mu.Lock()
-	if c.pumps == 0 {
-		c.mu.Unlock()
-		return
-	}
-	if c.quiet == nil {
-		c.quiet = make(chan struct{})
-	}
-	quiet := c.quiet
-	c.mu.Unlock()
-	select {
-	case <-quiet:
-	case <-c.now:
-	}
 }

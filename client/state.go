@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"slices"
 	"time"
 )
 
@@ -55,10 +54,7 @@ func (c *Conn) Info() Info {
 	for _, p := range c.target.Proxies {
 		i.Proxies = append(i.Proxies, p.Scheme+"://"+net.JoinHostPort(p.Host, p.Port))
 	}
-	for ref := range c.open {
-		i.Open = append(i.Open, ref)
-	}
-	slices.Sort(i.Open)
+	i.Open = c.refs()
 	if l := c.link; l != nil && (c.state == Connected || c.state == Taken || c.state == Closing) {
 		i.LocalAddr, i.RemoteAddr, i.TLS = l.LocalAddr(), l.RemoteAddr(), l.TLS()
 	}
@@ -79,6 +75,15 @@ func (c *Conn) set(s State) {
 		close(c.changed)
 		c.changed = nil
 	}
+}
+
+// change returns the channel that is closed at the next change of state. c.mu is
+// held.
+func (c *Conn) change() <-chan struct{} {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
 }
 
 // await waits until the connection is up and returns its session, or why that
@@ -103,10 +108,7 @@ func (c *Conn) await(ctx context.Context, not session) (session, error) {
 			}
 			return nil, ErrClosed
 		}
-		if c.changed == nil {
-			c.changed = make(chan struct{})
-		}
-		changed := c.changed
+		changed := c.change()
 		c.mu.Unlock()
 		select {
 		case <-changed:

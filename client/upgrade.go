@@ -33,25 +33,32 @@ func (c *Conn) Upgrade(ctx context.Context, path string, o *UpgradeOptions) (*we
 	if err != nil {
 		return nil, err
 	}
-	u.ref = c.begin(&flow{})
-	c.steps.upgrade(UpgradeInfo{Ref: u.ref, Path: path})
+	u.flow = c.begin(nil)
+	ref := u.flow.ref
+	c.steps.upgrade(UpgradeInfo{Ref: ref, Path: path})
+	u.flow.tells = true
 	k, err := u.run(ctx)
-	c.steps.upgrade(UpgradeInfo{Ref: u.ref, Path: path, Done: true, Socket: k, Err: err})
+	c.steps.upgrade(UpgradeInfo{Ref: ref, Path: path, Done: true, Socket: k, Err: err})
 	if err != nil {
-		c.finish(u.ref, nil)
-		c.tellRefusal(u.ref, err)
+		c.finish(u.flow, nil)
+		c.tellRefusal(ref, err)
+		c.settle(u.flow)
+	}
+	if u.lost {
+		go c.rejoin(err, false)
 	}
 	return k, err
 }
 
 // upgrade is one call of Upgrade.
 type upgrade struct {
-	c   *Conn
-	ref Ref
-	url *url.URL
-	hs  *handshake.Client
-	sub []Subprotocol
-	o   websocket.ConnOptions
+	c    *Conn
+	flow *flow
+	url  *url.URL
+	hs   *handshake.Client
+	sub  []Subprotocol
+	o    websocket.ConnOptions
+	lost bool // the answer has used up the connection
 }
 
 // newHandshake checks what can be wrong about an upgrade before any I/O.
@@ -93,7 +100,7 @@ func (c *Conn) newHandshake(path string, o *UpgradeOptions) (*upgrade, error) {
 func (u *upgrade) run(ctx context.Context) (*websocket.Conn, error) {
 	c := u.c
 	up := &dial.Upgrader{CookieJar: c.o.CookieJar, UpgradeTimeout: c.o.UpgradeTimeout, MaxRefusalBody: c.o.MaxRefusalBody}
-	u.o.Trace = c.steps.trace(u.ref, u.o.Trace)
+	u.o.Trace = c.steps.trace(u.flow.ref, u.o.Trace)
 	if t := u.o.Trace; t != nil {
 		up.OnRequest, up.OnResponse = t.Request, t.Response
 	}
@@ -107,20 +114,20 @@ func (u *upgrade) run(ctx context.Context) (*websocket.Conn, error) {
 			return nil, err
 		}
 		up.Sending(req)
+		c.carry(u.flow, s)
 		w, err := u.wire(ctx, s, req)
-		if err != nil && c.again(ctx, s, &err) {
+		if err != nil && c.again(ctx, u.flow, s, &err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		c.carry(u.ref, s)
 		opened, err := up.Upgrade(ctx, w, u.hs, req)
 		if err != nil {
 			w.Abort()
 			if t, ok := s.(*session1); ok && t.isTaken() {
 				c.lose(s)
-				go c.rejoin(err, false)
+				u.lost = true
 			}
 			return nil, err
 		}
@@ -144,17 +151,19 @@ func (u *upgrade) wire(ctx context.Context, s session, req *dial.Opening) (dial.
 // again reports whether something that could not be sent over s is to be sent
 // over the next connection, which is waited for; else err may become one that
 // says more.
-func (c *Conn) again(ctx context.Context, s session, err *error) bool {
+func (c *Conn) again(ctx context.Context, f *flow, s session, err *error) bool {
 	if _, ended := errors.AsType[*notSentError](*err); !ended {
 		if !errors.Is(*err, h2.ErrGoingAway) {
 			return false
 		}
-		if c.carries(s) {
+		c.drop(f)
+		if c.carries() {
 			*err = ErrGoingAway
 			return false
 		}
 		s.drain()
 	}
+	c.drop(f)
 	if _, werr := c.await(ctx, s); werr != nil {
 		*err = werr
 		return false
@@ -162,85 +171,110 @@ func (c *Conn) again(ctx context.Context, s session, err *error) bool {
 	return true
 }
 
-// carries reports whether something is under way on s.
-func (c *Conn) carries(s session) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, f := range c.open {
-		if f.on == s {
-			return true
-		}
-	}
-	return false
-}
-
 // socket makes a Conn of what was opened.
 func (u *upgrade) socket(s session, opened *dial.Opened) (*websocket.Conn, error) {
-	c, ref, o := u.c, u.ref, u.o
-	noted := make(chan struct{}) // closed when the socket is known to all
-	users := o.OnEnd
-	o.OnEnd = func(e *websocket.CloseError) {
-		if users != nil {
-			users(e)
-		}
-		u.ended(s, e, noted)
-	}
-	k := (&websocket.Accepted{Stream: opened.Stream, Handshake: opened.Handshake, Early: opened.Early}).Conn(protocol.RoleClient, &o)
+	c, ref, e := u.c, u.flow.ref, newEnding(u, s)
+	u.o.OnEnd = e.ended
+	k := (&websocket.Accepted{Stream: opened.Stream, Handshake: opened.Handshake, Early: opened.Early}).Conn(protocol.RoleClient, &u.o)
 
 	var handler Handler
 	if i := slices.IndexFunc(u.sub, func(s Subprotocol) bool { return s.Name == k.Subprotocol() }); i >= 0 && u.sub[i].NewHandler != nil {
 		handler = u.sub[i].NewHandler(k)
 	}
 	c.mu.Lock()
-	f, here, closing := c.open[ref], c.session == s, c.state == Closing
-	pumped := here && (handler != nil || c.mail.owned())
-	if here && f != nil {
-		f.socket, f.on = k, s
-		if s.protocol() == HTTP1 && !closing {
-			c.set(Taken)
-		}
+	here, closing := c.session == s, c.state == Closing
+	pumped := handler != nil || c.mail.owned()
+	if handler != nil && u.flow.pumps {
+		u.flow.handled = true
+		c.handlers++
 	}
-	if pumped {
-		c.addPump()
+	if here {
+		u.flow.socket, u.flow.up = k, true
+		if e.one {
+			c.session = nil // it is the socket's
+			if !closing {
+				c.set(Taken)
+			}
+		}
 	}
 	c.mu.Unlock()
 	if !here {
 		// The connection was lost a moment ago, and is down as far as others know.
-		close(noted)
+		e.noted(false)
 		k.CloseNow()
 		return nil, dial.NoAnswer(c.addr(), errEnded)
 	}
 	c.mail.post(Upgraded{Source{c}, ref, k, k.Subprotocol(), k.Header()})
 	if pumped {
-		go func() {
-			defer c.donePump()
-			c.pump(ref, k, handler)
-			if _, _, err := k.Read(c.ctx); orderly(err) {
-				c.finish(ref, nil) // ahead of OnEnd, perhaps
-			}
-		}()
+		go c.pumpSocket(e.flow, k, handler)
+	} else {
+		c.settle(e.flow)
 	}
-	close(noted)
+	e.noted(true)
 	if closing {
 		go k.Close(websocket.StatusGoingAway, "")
 	}
 	return k, nil
 }
 
-// ended deals with the end of a socket. It does not wait.
-func (u *upgrade) ended(s session, e *websocket.CloseError, noted chan struct{}) {
-	one := s.protocol() == HTTP1
-	switch {
-	case orderly(e):
-		u.c.finish(u.ref, nil)
-	case !one:
-		u.c.finish(u.ref, s)
+// pumpSocket brings what comes on a socket to its handler, or to the owner.
+func (c *Conn) pumpSocket(f *flow, k *websocket.Conn, h Handler) {
+	c.pump(f.ref, k, h)
+	if _, _, err := k.Read(context.Background()); orderly(err) {
+		c.finish(f, nil) // ahead of OnEnd, perhaps
 	}
-	if one {
-		go func() {
-			<-noted
-			u.c.rejoin(e, local(e))
-		}()
+	c.settle(f)
+}
+
+// ending waits for the end of a socket.
+type ending struct {
+	c     *Conn
+	flow  *flow
+	s     session // nil over HTTP/1.1
+	users func(*websocket.CloseError)
+	one   bool // over HTTP/1.1
+
+	known bool                  // to all; guarded by c.mu
+	end   *websocket.CloseError // that came before; guarded by c.mu
+}
+
+func newEnding(u *upgrade, s session) *ending {
+	e := &ending{c: u.c, flow: u.flow, users: u.o.OnEnd, one: s.protocol() == HTTP1}
+	if !e.one {
+		e.s = s
+	}
+	return e
+}
+
+// ended deals with the end of the socket. It does not wait.
+func (e *ending) ended(end *websocket.CloseError) {
+	if e.users != nil {
+		e.users(end)
+	}
+	switch {
+	case orderly(end):
+		e.c.finish(e.flow, nil)
+	case !e.one:
+		e.c.finish(e.flow, e.s)
+	}
+	e.c.mu.Lock()
+	e.end = end
+	known := e.known
+	e.c.mu.Unlock()
+	if known && e.one {
+		go e.c.rejoin(end, local(end))
+	}
+}
+
+// noted says that the socket is known to all, so that its end may be, too; there
+// is nothing to be told of one that came too late.
+func (e *ending) noted(here bool) {
+	e.c.mu.Lock()
+	e.known = here
+	end := e.end
+	e.c.mu.Unlock()
+	if here && end != nil && e.one {
+		go e.c.rejoin(end, local(end))
 	}
 }
 
