@@ -4,7 +4,7 @@
 // and no goroutine but main. It makes a request, opens a WebSocket on the same
 // connection, has a message echoed, and closes in order, over HTTP/1.1 or HTTP/2.
 //
-//	go run ./examples/process-less [-http2] [-addr 127.0.0.1:8080]
+//	go run ./examples/process-less [-http2] [-addr 127.0.0.1:8080 -path /echo]
 //
 // Without an address it asks a server of its own, which has goroutines.
 package main
@@ -27,19 +27,20 @@ import (
 
 func main() {
 	addr := flag.String("addr", "", "`IP:port` of the server; its own if empty")
+	path := flag.String("path", "/ws", "`path` at which messages are echoed")
 	http2 := flag.Bool("http2", false, "speak HTTP/2, with prior knowledge")
 	flag.Parse()
 	major := 1
 	if *http2 {
 		major = 2
 	}
-	if err := run(os.Stdout, *addr, major); err != nil {
+	if err := run(os.Stdout, *addr, *path, major); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, addr string, major int) error {
+func run(w io.Writer, addr, path string, major int) error {
 	if addr == "" {
 		own, stop, err := serve()
 		if err != nil {
@@ -66,7 +67,7 @@ func run(w io.Writer, addr string, major int) error {
 	if err := request(w, l); err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
-	if err := socket(w, l, addr, major); err != nil {
+	if err := socket(w, l, addr, path, major); err != nil {
 		return fmt.Errorf("websocket: %w", err)
 	}
 	c.Close()
@@ -91,7 +92,7 @@ func request(w io.Writer, l *loop) error {
 		case httpconn.Status:
 			fmt.Fprintf(w, "response: %d\n", ev.Status)
 		case httpconn.Data:
-			fmt.Fprintf(w, "body: %q\n", ev.Data)
+			fmt.Fprintf(w, "body: %.64q\n", ev.Data)
 			l.c.Consumed(id, len(ev.Data))
 		case httpconn.Done:
 			return nil
@@ -102,8 +103,8 @@ func request(w io.Writer, l *loop) error {
 }
 
 // socket opens a WebSocket, sends a message, prints what comes, and closes.
-func socket(w io.Writer, l *loop, addr string, major int) error {
-	hs, err := handshake.NewClient(&url.URL{Scheme: "ws", Host: addr, Path: "/ws"}, nil)
+func socket(w io.Writer, l *loop, addr, path string, major int) error {
+	hs, err := handshake.NewClient(&url.URL{Scheme: "ws", Host: addr, Path: path}, nil)
 	if err != nil {
 		return err
 	}

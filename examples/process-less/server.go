@@ -14,7 +14,7 @@ import (
 // serve starts a server of HTTP/1.1 and HTTP/2 that greets, and at /ws echoes.
 func serve() (addr string, stop func(), err error) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "Hello over %s", r.Proto) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "Hello over %s", r.Proto) })
 	mux.HandleFunc("/ws", echo)
 	srv := &http.Server{Handler: mux, Protocols: new(http.Protocols)}
 	srv.Protocols.SetHTTP1(true)
