@@ -3,6 +3,8 @@ package client_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"syscall"
 	"testing"
@@ -204,5 +206,26 @@ func TestUpgradeAgain(t *testing.T) {
 			fmt.Sprint("1m0s closed ", websocket.StatusAbnormalClosure), "1m0s down [1] wait 0s",
 			"1m0s attempt 1 left 5", "1m0s up", "1m0s upgraded",
 		})
+	})
+}
+
+// A server that ends each connection with its response is asked again at once,
+// as often as there are requests.
+func TestConnectionClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newNet(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close")
+			io.WriteString(w, r.URL.Path)
+		}))
+		c := open(t, ln, &client.Options{Retry: 1})
+		start := time.Now()
+		for range 10 {
+			if body, err := get(t, c, "/a"); err != nil || body != "/a" {
+				t.Fatalf("%q, %v", body, err)
+			}
+		}
+		if since(start) > 0 || ln.Dials() < 10 {
+			t.Errorf("took %v, %d connections", since(start), ln.Dials())
+		}
 	})
 }

@@ -280,7 +280,7 @@ func (c *Conn) down(err error) bool {
 	wait := time.Duration(-1)
 	switch {
 	case closing || c.o.Retry == 0:
-	case lived:
+	case lived || asked(err):
 		c.mu.Lock()
 		c.left, c.attempts = c.o.Retry, 0
 		c.mu.Unlock()
@@ -326,6 +326,10 @@ func (c *Conn) end(err error) {
 	c.mail.close()
 	close(c.done)
 }
+
+// asked reports whether a connection of HTTP/1.1 was over because of what was
+// asked of it: it says nothing about the next one.
+func asked(err error) bool { return err == errLast || err == errGivenUp || err == errEarly }
 
 // lose says that s is of no more use, ahead of down.
 func (c *Conn) lose(s session) {
