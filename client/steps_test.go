@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -40,6 +41,8 @@ func allSteps(t testing.TB, s *steps, socket *websocket.Conn) {
 	s.request(RequestInfo{Ref: 1, Phase: PhaseHead, Request: post})
 	s.request(RequestInfo{Ref: 1, Phase: PhaseEnd, Request: post})
 	s.request(RequestInfo{Ref: 1, Phase: PhaseEnd, Request: post, Err: errLost})
+	put := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/b"}, Body: io.NopCloser(strings.NewReader("hello"))}
+	s.request(RequestInfo{Ref: 3, Phase: PhaseEnd, Request: put})
 	s.response(ResponseInfo{Ref: 1, Phase: PhaseInterim, Status: 103})
 	s.response(ResponseInfo{Ref: 1, Phase: PhaseHead, Status: 404})
 	s.response(ResponseInfo{Ref: 1, Phase: PhaseTrailer})
@@ -114,6 +117,7 @@ func TestTraceLines(t *testing.T) {
 * up: HTTP/2
 > #1 POST /a
 * #1 request failed: cable??was cut
+> #3 body sent
 < #1 103 Early Hints
 < #1 404 Not Found
 < #1 trailer
