@@ -44,7 +44,7 @@ func TestChromium(t *testing.T) {
 						"protocol":  "http/1.1",
 					}))
 					// Chromium calls bad UTF-8 a protocol error.
-					s.wantEndings(t, client{cannotSendBadUTF8: true, badUTF8: websocket.StatusProtocolError})
+					s.wantEndings(t, habits{cannotSendBadUTF8: true, badUTF8: websocket.StatusProtocolError})
 					if handled {
 						s.wantKinds(t)
 					}

@@ -37,7 +37,7 @@ func TestChromiumHTTP2(t *testing.T) {
 					"protocol":  "h2",
 				}))
 				// It resets a stream that brings bad UTF-8.
-				s.wantEndings(t, client{cannotSendBadUTF8: true, badUTF8: websocket.StatusAbnormalClosure})
+				s.wantEndings(t, habits{cannotSendBadUTF8: true, badUTF8: websocket.StatusAbnormalClosure})
 				if handled {
 					s.wantKinds(t)
 				}

@@ -185,7 +185,7 @@ func TestChromiumHTTP2Proxies(t *testing.T) {
 				"protocol":  "h2",
 				"count":     50,
 			}))
-			s.wantEndings(t, client{cannotSendBadUTF8: true, badUTF8: websocket.StatusAbnormalClosure})
+			s.wantEndings(t, habits{cannotSendBadUTF8: true, badUTF8: websocket.StatusAbnormalClosure})
 			s.wantVersion(t, version)
 		})
 	}

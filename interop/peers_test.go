@@ -90,7 +90,7 @@ func TestNpmClient(t *testing.T) {
 					o := setting.forWS("deflate")
 					o["rejectUnauthorized"] = false
 					runChecks(t, node, "peers/client.mjs", s.address(), asJSON(t, o))
-					s.wantEndings(t, client{badUTF8: websocket.StatusInvalidPayloadData})
+					s.wantEndings(t, habits{badUTF8: websocket.StatusInvalidPayloadData})
 					if handled {
 						s.wantKinds(t)
 					}
@@ -114,7 +114,7 @@ func TestPythonClient(t *testing.T) {
 				o := setting.forPython(true)
 				o["insecure"] = secure
 				runChecks(t, python, "peers/client.py", s.address(), asJSON(t, o))
-				s.wantEndings(t, client{badUTF8: websocket.StatusInvalidPayloadData})
+				s.wantEndings(t, habits{badUTF8: websocket.StatusInvalidPayloadData})
 			})
 		}
 	}

@@ -220,14 +220,14 @@ func (s *server) wantEnding(t *testing.T, check string, code websocket.StatusCod
 	}
 }
 
-// client is what clients differ in.
-type client struct {
+// habits are what clients differ in.
+type habits struct {
 	cannotSendBadUTF8 bool
 	badUTF8           websocket.StatusCode // the code it fails a connection with that brings some, 1006 for none
 }
 
 // wantEndings compares what a client's checks left behind with the table.
-func (s *server) wantEndings(t *testing.T, c client) {
+func (s *server) wantEndings(t *testing.T, c habits) {
 	t.Helper()
 	s.wait(t)
 	s.mu.Lock()
