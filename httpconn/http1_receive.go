@@ -71,7 +71,7 @@ func (c *http1) head(r *h1.Response) error {
 	case r.Status == http.StatusSwitchingProtocols:
 		return c.upgraded(r)
 	}
-	s.answered, s.keep = true, keepAlive(r) && f.Kind != h1.UntilClose
+	s.answered, s.keep = true, keepAlive(r)
 	if s.upgrade {
 		s.status, s.header = r.Status, r.Header
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/lariat-go/websocket/httpconn"
+	"github.com/lariat-go/websocket/internal/bufpool"
 )
 
 // S2.9, S2.29: several requests at once, whose responses come in any order and in
@@ -114,15 +115,19 @@ func TestHTTP2SendWindow(t *testing.T) {
 	}
 	p.fr.WriteWindowUpdate(uint32(a), 1) // little is sent at once too: there is no clock
 	p.want("Writable 1")
-	if n, err := p.c.Body(a, body[10:]); n != 1 || err != nil {
+	p.fr.WriteWindowUpdate(uint32(b), 1)
+	p.want() // b does not wait
+	p.fr.WriteWindowUpdate(uint32(a), 1)
+	p.want() // it was told
+	if n, err := p.c.Body(a, body[10:]); n != 2 || err != nil {
 		t.Fatalf("took %d, %v", n, err)
 	}
 	p.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1000})
 	p.want("Ready", "Writable")
-	if n, err := p.c.Body(a, body[11:]); n != 19 || err != nil {
+	if n, err := p.c.Body(a, body[12:]); n != 18 || err != nil {
 		t.Fatalf("took %d, %v", n, err)
 	}
-	p.wantSent(`DATA 1 "a"`, "SETTINGS 0", `DATA 1 "bcdefghijklmnopqrst" end`)
+	p.wantSent(`DATA 1 "ab"`, "SETTINGS 0", `DATA 1 "cdefghijklmnopqrst" end`)
 	p.fr.WriteWindowUpdate(0, 1000)
 	p.want() // nobody waits
 }
@@ -394,6 +399,27 @@ func TestHTTP2EOF(t *testing.T) {
 			err = httpconn.ErrClosed
 		}
 		over(t, p.c, err)
+	}
+}
+
+// An end in the middle of a frame gives back what the frame was kept in.
+func TestHTTP2Memory(t *testing.T) {
+	before := bufpool.Outstanding()
+	for _, end := range []func(c *httpconn.Conn){
+		func(c *httpconn.Conn) { c.Close() },
+		func(c *httpconn.Conn) { c.ReceiveEOF() },
+	} {
+		p := http2Conn(t, httpconn.Options{})
+		p.request(httpconn.Request{})
+		p.status(1, true, 200, "x", "y")
+		head := p.take()
+		must(p.c.Receive([]byte(head[:len(head)-1])))(t)
+		if bufpool.Outstanding() == before {
+			t.Error("nothing is kept")
+		}
+		if end(p.c); bufpool.Outstanding() != before {
+			t.Errorf("%d buffers are kept", bufpool.Outstanding()-before)
+		}
 	}
 }
 
