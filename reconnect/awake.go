@@ -3,7 +3,6 @@ package reconnect
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/lariat-go/websocket"
@@ -22,45 +21,29 @@ const (
 	probeTimeout = 5 * time.Second
 )
 
-// alarm looks for gaps in time.
-type alarm struct {
-	mu      sync.Mutex
-	timer   *time.Timer // nil: stopped
-	seen    time.Time
-	probing bool // owned by Client.mu
-}
-
 func wallClock() time.Time { return time.Now().Round(0) }
 
-func (a *alarm) start(c *Client) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.seen = c.o.clock()
-	a.timer = time.AfterFunc(alarmPeriod, func() {
-		if a.look(c.o.clock()) {
-			c.Kick()
-		}
-	})
+// watch begins to look for gaps in time.
+func (c *Client) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = c.o.clock().UnixNano()
+	c.alarm = time.AfterFunc(alarmPeriod, c.look)
 }
 
-// look reports whether there was a gap since the last look.
-func (a *alarm) look(now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.timer == nil {
-		return false
+// look looks for a gap since the last look.
+func (c *Client) look() {
+	now := c.o.clock().UnixNano()
+	c.mu.Lock()
+	passed := time.Duration(now - c.seen)
+	c.seen = now
+	if c.state != Closed {
+		c.alarm.Reset(alarmPeriod)
 	}
-	passed := now.Sub(a.seen)
-	a.seen = now
-	a.timer.Reset(alarmPeriod)
-	return passed >= alarmPeriod+alarmGap
-}
-
-func (a *alarm) stop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.timer.Stop()
-	a.timer = nil
+	c.mu.Unlock()
+	if passed >= alarmPeriod+alarmGap {
+		c.Kick()
+	}
 }
 
 // Kick is a hint that the network may have changed, as when a laptop wakes up or
@@ -74,12 +57,10 @@ func (c *Client) Kick() {
 	switch {
 	case c.state >= Closing:
 	case c.conn == nil:
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
-	case !c.awake.probing:
-		c.awake.probing = true
+		c.kicked = true
+		c.notify()
+	case !c.probing:
+		c.probing = true
 		s := c.conn
 		c.aux.Go(func() { c.probe(s) })
 	}
@@ -94,7 +75,7 @@ func (c *Client) probe(s *websocket.Conn) {
 	cancel()
 	dead := errors.Is(err, context.DeadlineExceeded) && turn%2 == 0 && turn == c.turns.Load()
 	c.mu.Lock()
-	c.awake.probing = false
+	c.probing = false
 	dead = dead && c.conn == s && c.state != Opening
 	if dead {
 		c.lostBy = ErrAsleep

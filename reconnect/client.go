@@ -21,41 +21,53 @@ import (
 // own, which connects, reads and calls the callbacks; a second one only while
 // the outbox is flushed.
 type Client struct {
-	o  *Options
-	cb Callbacks
+	o    *Options
+	cb   Callbacks
+	pull *puller         // nil with callbacks
+	ctx  context.Context // of attempts, with the values of Start's; it does not end
 
-	ctx     context.Context // of attempts and waits; ends when closing begins
-	cancel  context.CancelFunc
-	unwatch func() bool   // of the context of Start
-	wake    chan struct{} // ends a wait; holds one
-	done    chan struct{}
-	pull    chan websocket.Message // nil with callbacks
-	aux     sync.WaitGroup         // goroutines that belong to the connection
-	leaving sync.WaitGroup         // the end of the context of Start, while it may come
+	unwatch func() bool    // of the context of Start
+	leaving sync.WaitGroup // its end, while that may come
+	aux     sync.WaitGroup // goroutines that belong to the connection
 
 	// Owned by the goroutine of run.
 	url     string
-	head    http.Header
-	waits   schedule
-	began   time.Time    // when the last attempt began
+	header  http.Header
+	waits   int          // since the last connection that was healthy
+	began   time.Time    // when the last attempt began, then when the connection did
 	carrier *client.Conn // below the connection
-	ended   bool         // run returned of itself
 
 	loop    atomic.Uint64 // the number of the goroutine of run
-	turns   atomic.Uint32 // odd while callbacks run
+	turns   atomic.Uint32 // odd while OnMessage runs
 	stopped atomic.Bool   // no message is wanted any more
 
 	mu      sync.Mutex
 	state   State
 	changed chan struct{}   // closed when a waiter should look again; nil: nobody waits
+	done    chan struct{}   // nil: nobody asked
 	conn    *websocket.Conn // while Opening or Up, and while it is closed
 	broken  bool            // a write to it failed: it is lost, and its reader will see
+	pumping bool            // the outbox is being sent
+	probing bool            // a ping is under way
+	kicked  bool            // there is reason to try at once
 	box     outbox
-	pumping bool
-	awake   alarm
+	cancel  context.CancelFunc // of the attempt that is under way
+	alarm   *time.Timer
+	seen    int64 // wall clock at the last look, in Unix nanoseconds
 	lostBy  error // why the client itself gave the connection up
-	info    Info
 	err     error
+
+	// For Info.
+	target   string
+	sent     http.Header
+	since    time.Time
+	next     time.Time
+	attempt  int
+	attempts int
+	connects int
+	last     error
+	acked    uint64
+	dropped  uint64
 }
 
 // Start begins to connect to a URL that begins with ws, wss, http or https, and
@@ -75,21 +87,15 @@ func Start(ctx context.Context, url string, cb Callbacks, o *Options) (*Client, 
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{
-		o: own, cb: cb, url: url, head: own.Header,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		waits: schedule{min: own.MinWait, max: own.MaxWait, jitter: own.Jitter},
-		box:   outbox{limits: own.Outbox},
-		info:  Info{Since: time.Now()},
-	}
+	c := &Client{o: own, cb: cb, url: url, header: own.Header, box: outbox{limits: &own.Outbox}, since: time.Now()}
 	if cb == nil {
-		c.cb, c.pull = NopCallbacks{}, make(chan websocket.Message)
+		c.cb, c.pull = NopCallbacks{}, &puller{make(chan websocket.Message), make(chan struct{})}
 	}
-	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c.awake.start(c)
+	c.ctx = context.WithoutCancel(ctx)
+	c.watch()
 	c.leaving.Add(1)
 	c.unwatch = context.AfterFunc(ctx, func() { c.leave(ctx) })
-	go c.run()
+	go c.run(nil)
 	return c, nil
 }
 
@@ -155,12 +161,22 @@ func (c *Client) beginClose(err error) (s *websocket.Conn, first bool) {
 		return nil, false
 	}
 	if first = c.state != Closing; first {
-		c.set(Closing)
 		c.err = err
-		c.stopped.Store(true)
-		c.cancel()
+		c.stop()
 	}
 	return c.conn, first
+}
+
+// stop ends attempts and waits, and has nobody wait for messages. c.mu is held.
+func (c *Client) stop() {
+	c.set(Closing)
+	c.stopped.Store(true)
+	if c.cancel != nil {
+		c.cancel()
+	}
+	if c.pull != nil {
+		close(c.pull.quit)
+	}
 }
 
 // sendClose begins the closing handshake of s and does not wait for its end.
@@ -182,7 +198,7 @@ func (c *Client) awaitEnd() {
 		late = t.C
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-late:
 	}
 }
@@ -199,7 +215,17 @@ func (c *Client) unsent() error {
 
 // Done returns a channel that is closed when the client has ended and its
 // goroutine is gone.
-func (c *Client) Done() <-chan struct{} { return c.done }
+func (c *Client) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.state == Closed {
+			close(c.done)
+		}
+	}
+	return c.done
+}
 
 // Err returns why the client has ended; nil while it has not, and after
 // [Client.Close] and [Client.CloseNow]. It wraps
@@ -221,7 +247,7 @@ func (c *Client) Err() error {
 // Wait waits until the client has ended and returns [Client.Err]. It fits
 // errgroup: g.Go(c.Wait).
 func (c *Client) Wait() error {
-	<-c.done
+	<-c.Done()
 	return c.Err()
 }
 
@@ -261,7 +287,7 @@ func (c *Client) Conn() *websocket.Conn {
 // set changes the state and wakes who waits. c.mu is held.
 func (c *Client) set(s State) {
 	c.state = s
-	c.info.Since, c.info.Next = time.Now(), time.Time{}
+	c.since, c.next = time.Now(), time.Time{}
 	c.notify()
 }
 
@@ -276,10 +302,7 @@ func (c *Client) notify() {
 // await waits for a change, or the end of ctx, which is told as that of what. c.mu
 // is held, and released while waiting.
 func (c *Client) await(ctx context.Context, what string) error {
-	if c.changed == nil {
-		c.changed = make(chan struct{})
-	}
-	changed := c.changed
+	changed := c.change()
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	select {
@@ -288,6 +311,14 @@ func (c *Client) await(ctx context.Context, what string) error {
 	case <-ctx.Done():
 		return contextError(ctx, what)
 	}
+}
+
+// change returns the channel that is closed at the next change. c.mu is held.
+func (c *Client) change() <-chan struct{} {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
 }
 
 // contextError returns the error for something whose context has ended.

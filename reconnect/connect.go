@@ -1,6 +1,7 @@
 package reconnect
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,10 +14,10 @@ import (
 
 // connect makes the n-th attempt: one connection after the other, as far as
 // redirects lead.
-func (c *Client) connect(n int) (*websocket.Conn, error) {
-	rawURL, header := c.url, c.head
+func (c *Client) connect(ctx context.Context, n int) (*websocket.Conn, error) {
+	rawURL, header := c.url, c.header
 	if c.o.Prepare != nil {
-		to, h, err := c.o.Prepare(c.ctx, n)
+		to, h, err := c.o.Prepare(ctx, n)
 		if err != nil {
 			return nil, err
 		}
@@ -32,14 +33,14 @@ func (c *Client) connect(n int) (*websocket.Conn, error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	c.info.URL, c.info.Header = u.Redacted(), header.Clone()
+	c.target, c.sent = u.Redacted(), header.Clone()
 	c.mu.Unlock()
 	rule := dial.Redirects{Max: c.o.MaxRedirects, Unix: c.o.Client.Unix, Header: header}
 	if rule.Max > 0 {
 		rule.Header = header.Clone() // it takes credentials out
 	}
 	for {
-		s, err := c.upgrade(u, rule.Header)
+		s, err := c.upgrade(ctx, u, rule.Header)
 		if err == nil {
 			return s, nil
 		}
@@ -59,17 +60,17 @@ func (c *Client) connect(n int) (*websocket.Conn, error) {
 }
 
 // upgrade connects to u and makes the opening handshake.
-func (c *Client) upgrade(u *url.URL, h http.Header) (*websocket.Conn, error) {
+func (c *Client) upgrade(ctx context.Context, u *url.URL, h http.Header) (*websocket.Conn, error) {
 	addr := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
 	k, err := client.Open(addr.String(), &c.o.Client)
 	if err != nil {
 		return nil, err
 	}
-	o := client.UpgradeOptions{Header: h, WebSocket: c.o.WebSocket}
+	o := client.UpgradeOptions{Header: h}
 	for _, name := range c.o.Subprotocols {
 		o.Subprotocols = append(o.Subprotocols, client.Subprotocol{Name: name})
 	}
-	s, err := k.Upgrade(c.ctx, u.RequestURI(), &o)
+	s, err := k.Upgrade(ctx, u.RequestURI(), &o)
 	if err != nil {
 		k.Close()
 		if up, ok := errors.AsType[*client.GaveUpError](err); ok {

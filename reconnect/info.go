@@ -53,9 +53,11 @@ type Info struct {
 func (c *Client) Info() Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := c.info
-	i.Header = i.Header.Clone()
-	i.State = c.state
-	i.Queued, i.QueuedBytes, i.Unsent, i.Resent = len(c.box.items), c.box.bytes, c.box.unsent(), c.box.again
-	return i
+	return Info{
+		URL: c.target, Header: c.sent.Clone(),
+		State: c.state, Since: c.since, Next: c.next,
+		Attempt: c.attempt, Attempts: c.attempts, Connects: c.connects, Err: c.last,
+		Queued: len(c.box.items), QueuedBytes: c.box.bytes, Unsent: c.box.unsent(), Resent: c.box.again,
+		Acked: c.acked, Dropped: c.dropped,
+	}
 }

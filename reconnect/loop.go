@@ -11,42 +11,64 @@ import (
 	"github.com/lariat-go/websocket/client"
 )
 
-// run is the goroutine of a client: attempt, connection, wait, and again.
-func (c *Client) run() {
-	defer c.end()
+// run is the goroutine of a client: attempt, connection, wait, and again. What a
+// connection that waits for messages holds is above all the stack of its
+// goroutine, which grew while it was connected. So each connection has a new
+// goroutine, which this one starts as its last act, and reads not far down from
+// here.
+func (c *Client) run(s *websocket.Conn) {
+	orderly := false
+	defer c.end(&orderly)
 	c.loop.Store(goroutine())
 	for again := true; again; {
-		again = c.turn()
+		if s != nil {
+			err := c.read(s)
+			again = c.over(err)
+			s = nil
+			continue
+		}
+		if s, again = c.try(); s != nil {
+			orderly = true
+			go c.run(s)
+			return
+		}
 	}
-	c.ended = true
+	c.finish()
+	orderly = true
 }
 
-// turn makes one attempt, lives through the connection, if one comes of it, and
-// waits. It reports whether another attempt is due.
-func (c *Client) turn() bool {
-	n, ok := c.begin()
+// try makes one attempt, and waits when it fails. It returns the connection, or
+// reports whether another attempt is due.
+func (c *Client) try() (s *websocket.Conn, again bool) {
+	ctx, n, ok := c.begin()
 	if !ok {
-		return false
+		return nil, false
 	}
-	s, err := c.connect(n)
+	s, err := c.connect(ctx, n)
+	c.mu.Lock()
+	c.cancel()
+	c.cancel = nil
+	c.mu.Unlock()
 	if err != nil {
-		return c.failed(n, err)
+		return nil, c.failed(n, err)
 	}
-	return c.live(s)
+	c.open(s)
+	return s, true
 }
 
 // begin counts an attempt.
-func (c *Client) begin() (n int, ok bool) {
+func (c *Client) begin() (ctx context.Context, n int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state >= Closing {
-		return 0, false
+		return nil, 0, false
 	}
-	c.info.Attempt++
-	c.info.Attempts++
+	c.attempt++
+	c.attempts++
 	c.set(Connecting)
-	c.began = time.Now()
-	return c.info.Attempt, true
+	c.began = c.since
+	ctx, c.cancel = context.WithCancel(c.ctx)
+	return ctx, c.attempt, true
 }
 
 // failed deals with an attempt that came to nothing.
@@ -70,7 +92,7 @@ func (c *Client) mayRetry(n int) bool { return c.o.Retry == 0 || n <= c.o.Retry 
 func (c *Client) note(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.info.Err = err
+	c.last = err
 	return c.state < Closing
 }
 
@@ -90,13 +112,14 @@ func (c *Client) decide(n Next, again bool, err error) (time.Duration, bool) {
 				c.url = n.url
 			}
 			if n.header != nil {
-				c.head = n.header
+				c.header = n.header
 			}
 		}
 	}
 	wait := n.wait
 	if again && !n.waits {
-		wait = c.waits.next(retryAfter(err, c.o.clock(), c.o.MaxRetryAfter))
+		wait = c.o.nextWait(c.waits, retryAfter(err, c.o.clock(), c.o.MaxRetryAfter))
+		c.waits++
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,105 +142,60 @@ func (c *Client) pause(d time.Duration, n int, err error) bool {
 		return false
 	}
 	c.set(Waiting)
-	end := time.Now().Add(d)
-	c.info.Next = end
+	end := c.since.Add(d)
+	c.next = end
 	c.mu.Unlock()
 	if c.o.OnWait != nil {
 		c.o.OnWait(d, n, err)
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(time.Until(end))
 	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.ctx.Done():
-		return false
-	case <-c.wake:
-	}
-	// Many such reasons must not make as many attempts.
-	if sooner := time.Until(c.began.Add(c.o.MinWait)); sooner < time.Until(end) {
-		t.Reset(max(sooner, 0))
-	}
-	select {
-	case <-t.C:
-		return true
-	case <-c.ctx.Done():
-		return false
-	}
-}
-
-// live lives through a connection and reports whether there is to be another
-// attempt, after a wait that is over when it returns.
-func (c *Client) live(s *websocket.Conn) bool {
-	up := time.Now()
-	err := c.serve(s)
-	c.down()
-	err = c.why(err)
-	lives := c.note(err)
-	if time.Since(up) >= c.o.Healthy {
-		c.waits.reset()
-		c.mu.Lock()
-		c.info.Attempt = 0
-		c.mu.Unlock()
-	}
-	c.log(slog.LevelInfo, "websocket: connection ended", slog.Any("error", err))
-	e := judge(err)
-	var next Next
-	if e.framed {
-		next = c.cb.OnClose(c, e.code, e.reason)
-	} else {
-		next = c.cb.OnError(c, err)
-	}
-	again := c.o.Policy.afterClose(e.code)
-	if e.local {
-		again = c.o.AfterLocalClose
-	}
-	n := c.info.Attempt // this goroutine alone writes it
-	cause := err
-	if again && !c.mayRetry(n) {
-		again, cause = false, &client.GaveUpError{Attempts: n, Err: err}
-	}
-	wait := time.Duration(-1)
-	if lives {
-		wait, again = c.decide(next, again, cause)
-	}
-	c.cb.OnDisconnect(c, err, wait)
-	return lives && again && c.pause(wait, n, err)
-}
-
-// serve has a connection from the moment it is open to its end, and returns how
-// that was.
-func (c *Client) serve(s *websocket.Conn) error {
 	c.mu.Lock()
-	closing := c.state >= Closing
+	defer c.mu.Unlock()
+	for c.state < Closing {
+		if c.kicked {
+			c.kicked = false
+			// Many such reasons must not make as many attempts.
+			if sooner := c.began.Add(c.o.MinWait); sooner.Before(end) {
+				end = sooner
+				t.Reset(time.Until(end))
+			}
+		}
+		changed := c.change()
+		c.mu.Unlock()
+		select {
+		case <-t.C:
+			c.mu.Lock()
+			return c.state < Closing
+		case <-changed:
+		}
+		c.mu.Lock()
+	}
+	return false
+}
+
+// open has a connection that was just made, calls OnConnect and lets everybody
+// write.
+func (c *Client) open(s *websocket.Conn) {
+	c.began = time.Now()
+	c.mu.Lock()
 	c.conn, c.broken = s, false
-	c.info.Connects++
+	c.connects++
+	closing := c.state >= Closing
 	if !closing {
 		c.set(Opening)
 	}
 	c.mu.Unlock()
 	if closing {
 		s.Close(websocket.StatusGoingAway, "")
-	} else {
-		c.log(slog.LevelInfo, "websocket: connected", slog.Any("peer", s.RemoteAddr()))
-		c.cb.OnConnect(c, s.Header())
-		c.open()
+		return
 	}
-	if c.pull != nil {
-		return c.offer(s)
-	}
-	return c.read(s)
-}
-
-// open lets everybody write, after OnConnect, and flushes the outbox.
-func (c *Client) open() {
+	c.log(slog.LevelInfo, "websocket: connected", slog.Any("peer", s.RemoteAddr()))
+	c.cb.OnConnect(c, s.Header())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == Opening {
-		select {
-		case <-c.wake: // it was for an attempt, and that was made
-		default:
-		}
+		c.kicked = false // it was for an attempt, and that was made
 		c.set(Up)
 		c.startPump()
 	}
@@ -226,6 +204,9 @@ func (c *Client) open() {
 // read reads messages and calls OnMessage with each, until the connection ends.
 // Between messages the connection holds no buffer.
 func (c *Client) read(s *websocket.Conn) error {
+	if c.pull != nil {
+		return c.pull.offer(s)
+	}
 	var batch []websocket.Message
 	for {
 		var err error
@@ -247,7 +228,45 @@ func (c *Client) read(s *websocket.Conn) error {
 }
 
 // keptMessages is how large the list of messages may be that is used again.
-const keptMessages = 256
+const keptMessages = 64
+
+// over deals with the end of the connection and waits. It reports whether another
+// attempt is due.
+func (c *Client) over(err error) bool {
+	healthy := time.Since(c.began) >= c.o.Healthy
+	c.down()
+	err = c.why(err)
+	lives := c.note(err)
+	if healthy {
+		c.waits = 0
+		c.mu.Lock()
+		c.attempt = 0
+		c.mu.Unlock()
+	}
+	c.log(slog.LevelInfo, "websocket: connection ended", slog.Any("error", err))
+	e := judge(err)
+	var next Next
+	if e.framed {
+		next = c.cb.OnClose(c, e.code, e.reason)
+	} else {
+		next = c.cb.OnError(c, err)
+	}
+	again := c.o.Policy.afterClose(e.code)
+	if e.local {
+		again = c.o.AfterLocalClose
+	}
+	n := c.attempt // this goroutine alone writes it
+	cause := err
+	if again && !c.mayRetry(n) {
+		again, cause = false, &client.GaveUpError{Attempts: n, Err: err}
+	}
+	wait := time.Duration(-1)
+	if lives {
+		wait, again = c.decide(next, again, cause)
+	}
+	c.cb.OnDisconnect(c, err, wait)
+	return lives && again && c.pause(wait, n, err)
+}
 
 // down takes the connection away, which has ended, from those who write to it.
 func (c *Client) down() {
@@ -288,43 +307,53 @@ func (c *Client) why(err error) error {
 	return err
 }
 
-// end is the last thing that the goroutine does.
-func (c *Client) end() {
+// end is the last thing that a goroutine of run does. Unless everything went its
+// way, which is orderly, a callback has panicked or ended the goroutine.
+func (c *Client) end(orderly *bool) {
 	v := recover()
-	var err error
-	switch {
-	case v != nil:
-		err = &PanicError{Value: v, Stack: debug.Stack()}
-		c.log(slog.LevelError, "websocket: a callback panicked", slog.Any("value", v), slog.String("stack", string(debug.Stack())))
-	case !c.ended:
-		err = errGoexit
+	if v == nil && *orderly {
+		return
 	}
-	c.awake.stop()
-	if c.unwatch() {
-		c.leaving.Done()
+	err := errGoexit
+	if v != nil {
+		stack := debug.Stack()
+		err = &PanicError{Value: v, Stack: stack}
+		c.log(slog.LevelError, "websocket: a callback panicked", slog.Any("value", v), slog.String("stack", string(stack)))
 	}
-	c.stopped.Store(true)
 	c.mu.Lock()
 	s := c.conn
-	c.conn = nil
-	if err != nil {
-		c.err = err
-	}
+	c.err = err
 	if c.state < Closing {
-		c.set(Closing)
+		c.stop()
 	}
 	c.mu.Unlock()
-	c.cancel()
 	if s != nil {
 		s.Close(websocket.StatusInternalError, "")
 	}
-	c.dropCarrier()
+	c.finish()
+}
+
+// finish says that the client has ended.
+func (c *Client) finish() {
+	if c.unwatch() {
+		c.leaving.Done()
+	}
+	c.mu.Lock()
+	c.conn = nil
+	if c.state < Closing {
+		c.stop()
+	}
+	c.mu.Unlock()
 	c.aux.Wait()
+	c.dropCarrier()
 	c.leaving.Wait()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.set(Closed)
-	c.mu.Unlock()
-	close(c.done)
+	c.alarm.Stop()
+	if c.done != nil {
+		close(c.done)
+	}
 }
 
 func (c *Client) log(l slog.Level, text string, attrs ...slog.Attr) {

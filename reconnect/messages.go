@@ -30,14 +30,14 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[websocket.Message, erro
 		}
 		for {
 			select {
-			case m := <-c.pull:
+			case m := <-c.pull.messages:
 				if !yield(m, nil) {
 					return
 				}
 			case <-ctx.Done():
 				yield(websocket.Message{}, contextError(ctx, "read"))
 				return
-			case <-c.done:
+			case <-c.Done():
 				if err := c.Err(); err != nil && !clean(err) {
 					yield(websocket.Message{}, err)
 				}
@@ -66,17 +66,23 @@ func clean(err error) bool {
 	return false
 }
 
+// puller hands messages to those who pull.
+type puller struct {
+	messages chan websocket.Message
+	quit     chan struct{} // closed when nobody wants any more
+}
+
 // offer reads messages and hands each to whoever pulls, until the connection
 // ends.
-func (c *Client) offer(s *websocket.Conn) error {
+func (p *puller) offer(s *websocket.Conn) error {
 	for {
-		t, p, err := s.Read(context.Background())
+		t, data, err := s.Read(context.Background())
 		if err != nil {
 			return err
 		}
 		select {
-		case c.pull <- websocket.Message{Type: t, Data: p}:
-		case <-c.ctx.Done(): // closing: what comes now is not wanted
+		case p.messages <- websocket.Message{Type: t, Data: data}:
+		case <-p.quit:
 		}
 	}
 }

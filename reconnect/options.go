@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -153,10 +154,12 @@ func settings(rawURL string, o *Options) (*Options, error) {
 	own.Header = o.Header.Clone()
 	own.Subprotocols = slices.Clone(o.Subprotocols)
 	own.Policy = o.Policy.clone()
-	own.WebSocket = &websocket.ConnOptions{}
+	own.Client.Retry = -1
+	own.Client.WebSocket = websocket.ConnOptions{}
 	if o.WebSocket != nil {
-		*own.WebSocket = *o.WebSocket
+		own.Client.WebSocket = *o.WebSocket
 	}
+	own.WebSocket = &own.Client.WebSocket
 	if k := &own.WebSocket.KeepAlive; k.Interval == 0 {
 		k.Interval = DefaultKeepAlive
 		if k.Timeout == 0 {
@@ -176,10 +179,7 @@ func settings(rawURL string, o *Options) (*Options, error) {
 	}
 	own.Outbox.MaxMessages = cmp.Or(o.Outbox.MaxMessages, DefaultMaxMessages)
 	own.Outbox.MaxBytes = cmp.Or(o.Outbox.MaxBytes, DefaultMaxBytes)
-	own.Client.Retry = -1
-	own.Client.WebSocket = websocket.ConnOptions{}
-	// What is wrong about the opening handshake is found now, before any I/O.
-	return &own, checkHandshake(rawURL, own.Header, &own)
+	return &own, own.checkConnect(rawURL)
 }
 
 // check refuses what cannot be used.
@@ -208,14 +208,19 @@ func (o *Options) check() error {
 
 const maxRedirects = 5
 
-// checkHandshake judges a URL and a header as the opening handshake would.
-func checkHandshake(rawURL string, h http.Header, o *Options) error {
+// checkConnect finds now, before any I/O, what is wrong about the URL, the way to
+// the server and the opening handshake. The rest of the options is complete.
+func (o *Options) checkConnect(rawURL string) error {
 	u, err := handshake.ParseURL(rawURL)
 	if err != nil {
 		return err
 	}
+	addr := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
+	if err := o.Client.Check(addr.String()); err != nil {
+		return err
+	}
 	_, err = handshake.NewClient(u, &handshake.ClientOptions{
-		Header:       h,
+		Header:       o.Header,
 		Subprotocols: append(slices.Clone(o.Subprotocols), o.WebSocket.Subprotocols...),
 		Extensions:   o.WebSocket.Extensions,
 	})

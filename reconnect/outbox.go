@@ -13,7 +13,7 @@ import (
 // connection, or acknowledged. Those up to sent were handed to the connection
 // that is up now; without acknowledgements sent and gone are the same.
 type outbox struct {
-	limits Outbox
+	limits *Outbox
 	items  []item // with the numbers gone+1, gone+2...
 	bytes  int64
 	gone   uint64

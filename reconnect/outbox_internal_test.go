@@ -23,7 +23,7 @@ func fill(b *outbox, n int) {
 
 // Without acknowledgements a message is out as soon as it was handed over.
 func TestOutbox(t *testing.T) {
-	var b outbox
+	b := outbox{limits: &Outbox{}}
 	fill(&b, 5)
 	batch, to := b.next(nil, math.MaxInt, 2)
 	if texts(batch) != "1 2 " || to != 2 || b.unsent() != 5 {
@@ -51,7 +51,7 @@ func TestOutbox(t *testing.T) {
 // R12: a server that resumes says how far it has come, also less than before, or
 // more than there was.
 func TestOutboxAcknowledge(t *testing.T) {
-	b := outbox{limits: Outbox{Acknowledge: true}}
+	b := outbox{limits: &Outbox{Acknowledge: true}}
 	fill(&b, 6)
 	b.handed(4)
 	for _, step := range []struct {
@@ -104,7 +104,7 @@ func TestOutboxAcknowledge(t *testing.T) {
 
 // R13: both limits, at the limit and one above.
 func TestOutboxLimits(t *testing.T) {
-	b := outbox{limits: Outbox{MaxMessages: 3, MaxBytes: 10}}
+	b := outbox{limits: &Outbox{MaxMessages: 3, MaxBytes: 10}}
 	if !b.could(10) || b.could(11) || !b.fits(10) || b.fits(11) {
 		t.Error("R13: one message")
 	}
@@ -117,7 +117,7 @@ func TestOutboxLimits(t *testing.T) {
 	if b.fits(0) {
 		t.Error("R13: messages")
 	}
-	none := outbox{limits: Outbox{MaxMessages: -1, MaxBytes: -1}}
+	none := outbox{limits: &Outbox{MaxMessages: -1, MaxBytes: -1}}
 	fill(&none, 2000)
 	if !none.fits(1 << 40) {
 		t.Error("R13: without limits")
@@ -126,7 +126,7 @@ func TestOutboxLimits(t *testing.T) {
 
 // The outbox keeps its own copy.
 func TestOutboxCopies(t *testing.T) {
-	var b outbox
+	b := outbox{limits: &Outbox{}}
 	p := []byte("before")
 	b.add(websocket.MessageText, p)
 	copy(p, "after!")

@@ -5,37 +5,27 @@ import (
 	"time"
 )
 
-// schedule gives the waits between attempts: full jitter under a ceiling that
-// doubles from min to max. Clients that lost their server together do not come
-// back together.
-type schedule struct {
-	min, max time.Duration
-	jitter   func(most time.Duration) time.Duration
-	step     uint // waits since the last connection that was healthy
+// nextWait returns the wait after the given number of waits since the last
+// connection that was healthy: full jitter under a ceiling that doubles from
+// MinWait to MaxWait, so that clients that lost their server together do not come
+// back together. A server that asked for patience is waited for so long, and the
+// jitter comes on top, since it asked everybody.
+func (o *Options) nextWait(waits int, retryAfter time.Duration) time.Duration {
+	most := ceiling(o.MinWait, o.MaxWait, waits)
+	return retryAfter + min(max(o.Jitter(most), 0), most)
 }
 
-// next returns the next wait. A server that asked for patience is waited for so
-// long, and the jitter comes on top, since it asked everybody.
-func (s *schedule) next(retryAfter time.Duration) time.Duration {
-	most := s.ceiling()
-	s.step++
-	return retryAfter + min(max(s.jitter(most), 0), most)
-}
-
-// ceiling returns the most that the jitter may be now.
-func (s *schedule) ceiling() time.Duration {
-	d := s.min
-	for range s.step {
-		if d >= s.max/2 {
-			return s.max
+// ceiling returns the most that the jitter may be.
+func ceiling(least, most time.Duration, waits int) time.Duration {
+	d := least
+	for range waits {
+		if d >= most/2 {
+			return most
 		}
 		d *= 2
 	}
-	return min(d, s.max)
+	return min(d, most)
 }
-
-// reset begins anew, after a connection that was healthy.
-func (s *schedule) reset() { s.step = 0 }
 
 // fullJitter returns a duration from 0 to most, each as likely.
 func fullJitter(most time.Duration) time.Duration { return rand.N(most + 1) }

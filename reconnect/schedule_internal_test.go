@@ -6,31 +6,32 @@ import (
 	"time"
 )
 
-func ceilings(s *schedule, n int) (list []time.Duration) {
-	for range n {
-		list = append(list, s.next(0))
-	}
-	return list
+// waits is a schedule as a client goes through it.
+type waits struct {
+	o Options
+	n int
 }
 
-// C11, S3.10: the ceiling doubles from 250 ms to 30 s and begins anew.
+func (w *waits) next(retryAfter time.Duration) time.Duration {
+	w.n++
+	return w.o.nextWait(w.n-1, retryAfter)
+}
+
+func newWaits(jitter func(time.Duration) time.Duration) *waits {
+	return &waits{o: Options{MinWait: DefaultMinWait, MaxWait: DefaultMaxWait, Jitter: jitter}}
+}
+
+// C11, S3.10: the ceiling doubles from 250 ms to 30 s.
 func TestScheduleCeilings(t *testing.T) {
 	most := func(d time.Duration) time.Duration { return d }
-	s := &schedule{min: DefaultMinWait, max: DefaultMaxWait, jitter: most}
-	want := []time.Duration{250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000}
-	for i := range want {
-		want[i] *= time.Millisecond
-	}
-	for range 2 {
-		if got := ceilings(s, len(want)); !slices.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
+	w := newWaits(most)
+	for i, want := range []time.Duration{250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000} {
+		if got := w.next(0); got != want*time.Millisecond {
+			t.Errorf("C11: wait %d is %v, want %d ms", i, got, want)
 		}
-		s.reset()
 	}
-	for range 1000 {
-		s.next(0)
-	}
-	if got := s.next(time.Minute); got != time.Minute+30*time.Second {
+	w.n = 1000
+	if got := w.next(time.Minute); got != time.Minute+30*time.Second {
 		t.Errorf("after very many, with Retry-After: %v", got)
 	}
 	for _, tc := range []struct{ min, max, want time.Duration }{
@@ -38,8 +39,8 @@ func TestScheduleCeilings(t *testing.T) {
 		{1, 1<<63 - 1, 1 << 62},
 		{3, 10, 10},
 	} {
-		s := &schedule{min: tc.min, max: tc.max, jitter: most, step: 62}
-		if got := s.next(0); got != tc.want {
+		w := waits{Options{MinWait: tc.min, MaxWait: tc.max, Jitter: most}, 62}
+		if got := w.next(0); got != tc.want {
 			t.Errorf("from %d to %d: %d, want %d", tc.min, tc.max, got, tc.want)
 		}
 	}
@@ -47,9 +48,9 @@ func TestScheduleCeilings(t *testing.T) {
 
 // Whatever Jitter returns, a wait is between 0 and the ceiling.
 func TestScheduleBadJitter(t *testing.T) {
-	for give, want := range map[time.Duration]time.Duration{-1: 0, 0: 0, time.Second: time.Second, time.Hour: time.Second} {
-		s := &schedule{min: time.Second, max: time.Second, jitter: func(time.Duration) time.Duration { return give }}
-		if got := s.next(0); got != want {
+	for give, want := range map[time.Duration]time.Duration{-1: 0, 0: 0, 100 * time.Millisecond: 100 * time.Millisecond, time.Hour: DefaultMinWait} {
+		w := newWaits(func(time.Duration) time.Duration { return give })
+		if got := w.next(0); got != want {
 			t.Errorf("%v: %v, want %v", give, got, want)
 		}
 	}
@@ -87,7 +88,7 @@ func TestScheduleOfMany(t *testing.T) {
 	first, all := 0, 0
 	var slots [20]int // of 50 ms
 	for range clients {
-		s := &schedule{min: DefaultMinWait, max: DefaultMaxWait, jitter: fullJitter}
+		s := newWaits(fullJitter)
 		for at := s.next(0); at < time.Minute; at += s.next(0) {
 			all++
 			if at < time.Second {
@@ -109,7 +110,7 @@ func TestScheduleOfMany(t *testing.T) {
 // first minute.
 func TestScheduleFlapping(t *testing.T) {
 	for range 1000 {
-		s := &schedule{min: DefaultMinWait, max: DefaultMaxWait, jitter: fullJitter}
+		s := newWaits(fullJitter)
 		n := 1
 		for at := 100*time.Millisecond + s.next(0); at < time.Minute; at += 100*time.Millisecond + s.next(0) {
 			n++

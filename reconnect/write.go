@@ -76,7 +76,7 @@ func (c *Client) Send(ctx context.Context, t websocket.MessageType, p []byte) (s
 		return 0, err
 	}
 	if c.o.WhileDown == Drop {
-		c.info.Dropped++
+		c.dropped++
 		return 0, nil
 	}
 	seq, err = c.queue(ctx, t, p)
@@ -203,7 +203,7 @@ func (c *Client) Ack(seq uint64) error {
 		return ErrNotSent
 	}
 	if n > 0 {
-		c.info.Acked += uint64(n)
+		c.acked += uint64(n)
 		c.notify()
 	}
 	return nil
