@@ -18,8 +18,8 @@ type outbox struct {
 	bytes  int64
 	gone   uint64
 	sent   uint64
-	most   uint64 // the highest number that was ever sent
-	again  uint64 // how many were sent that had been sent before
+	most   uint64 // the highest number that was ever given to a connection
+	again  uint64 // how many were given to one that had been given to another
 }
 
 type item struct {
@@ -51,9 +51,10 @@ func (b *outbox) last() uint64 { return b.gone + uint64(len(b.items)) }
 // unsent returns how many were not handed to the connection that is up.
 func (b *outbox) unsent() int { return int(b.last() - b.sent) }
 
-// next appends to batch what is to be sent next, as far as it makes up limit
-// bytes or most messages, and at least one message when there is any. It returns
-// the number of the last one.
+// next appends to batch what is to be given to the connection next, as far as it
+// makes up limit bytes or most messages, and at least one message when there is
+// any. It returns the number of the last one. From now on they may be
+// acknowledged: the server can be faster than the return of the write.
 func (b *outbox) next(batch []websocket.Outgoing, limit, most int) ([]websocket.Outgoing, uint64) {
 	to := b.sent
 	for _, it := range b.items[b.sent-b.gone:] {
@@ -64,17 +65,17 @@ func (b *outbox) next(batch []websocket.Outgoing, limit, most int) ([]websocket.
 			break
 		}
 	}
+	if old := min(to, b.most); b.limits.Acknowledge && old > b.sent {
+		b.again += old - b.sent
+	}
+	b.most = max(b.most, to)
 	return batch, to
 }
 
-// handed says that the messages up to a number were handed to the connection
-// that is up. Some may have been acknowledged meanwhile: an earlier connection
-// had carried them.
+// handed says that the connection has taken the messages up to a number. Some
+// may have been acknowledged meanwhile.
 func (b *outbox) handed(to uint64) {
-	if old := min(to, b.most); old > b.sent {
-		b.again += old - b.sent
-	}
-	b.sent, b.most = max(b.sent, to), max(b.most, to)
+	b.sent = max(b.sent, to)
 	if !b.limits.Acknowledge {
 		b.drop(b.sent)
 	}

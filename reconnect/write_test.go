@@ -454,6 +454,7 @@ func TestFlushInCallback(t *testing.T) {
 	bubble(t, "OnConnect", func(t *testing.T) {
 		var d diary
 		s := newSite(t, d.handler())
+		s.Down(nil)
 		r := newRecorder()
 		errs := make(chan error, 2)
 		r.connect = func(c *reconnect.Client) { errs <- c.Flush(context.Background()) }
@@ -461,6 +462,7 @@ func TestFlushInCallback(t *testing.T) {
 		o.WhileDown = reconnect.Queue
 		c := start(t, r, o)
 		write(t, c, "x")
+		s.Up()
 		if err := <-errs; err == nil {
 			t.Error("Flush in OnConnect said that the outbox is empty")
 		}
