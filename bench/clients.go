@@ -184,9 +184,6 @@ func idleClients(c contender, s clientSpec, out *json.Encoder) error {
 func (g rig) clientCell(c contender, r row) (sample, error) {
 	s := sample{Row: r.id, Contender: c.name}
 	partner := "server"
-	if c.raw {
-		partner = raw
-	}
 	m := modePlain
 	if r.mode == modeClientGet {
 		partner, m = "site", modeClientGet

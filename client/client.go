@@ -180,7 +180,8 @@ func (c *Conn) setProxies(o *Options) error {
 		}
 		server, err := dial.ParseProxy(u)
 		if err != nil {
-			return &websocket.OptionError{Field: "Proxies", Value: u.Redacted(), Want: "http://, https://, socks5:// or socks5h://, and a host"}
+			oe, _ := errors.AsType[*websocket.OptionError](err)
+			return &websocket.OptionError{Field: "Proxies", Value: oe.Value, Want: oe.Want}
 		}
 		server.TLSConfig, server.Header = p.TLSConfig.Clone(), p.Header.Clone()
 		c.target.Proxies = append(c.target.Proxies, server)

@@ -92,11 +92,13 @@ type Options struct {
 	KeepAlive time.Duration
 
 	// Retry is how often to try again after an attempt to connect has failed,
-	// or the connection was lost. It is counted anew after a connection that
-	// lived for RetryTimeout. Default 5; a negative one means never.
+	// or the connection was lost. It is counted anew, and the next connection
+	// made at once, after one that lived for RetryTimeout, or a second if that is
+	// longer. Default 5; a negative one means never.
 	Retry int
 
-	// RetryTimeout is the wait before the next attempt. Default 5 s.
+	// RetryTimeout is the wait before the next attempt. Default 5 s; a negative
+	// one means none.
 	RetryTimeout time.Duration
 
 	// RetryFunc decides how many retries are left and how long to wait. It is

@@ -24,9 +24,9 @@ import (
 // not read, so that their peers are slowed down in the end, and a connection
 // that was lost is not made again before its Down was taken. So an owner has to
 // receive until the channel is closed. It may call any method of the
-// connections in between, except that a call which waits for one of them, as
-// AwaitUp does, is better made by another goroutine: the event it waits behind
-// may need room in the channel.
+// connections in between. A call that waits for a connection which is to be made
+// again, as AwaitUp does, is better made by another goroutine: its Down may need
+// room in the channel.
 type Owner struct {
 	// C has the events. It is closed when the owner has ended, by Close, and
 	// all its connections are over.

@@ -1,12 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2http"
@@ -96,8 +98,11 @@ func (c *Conn) address(r *http.Request) (*http.Request, error) {
 		return nil, fmt.Errorf("%w: it has no URL", h2http.ErrRequest)
 	}
 	jar := c.o.CookieJar
-	if u.Host != "" && u.Scheme != "" && (u.Scheme != c.base.Scheme || dial.Origin(u) != dial.Origin(&c.base)) {
-		return nil, fmt.Errorf("%w: %.64q is not %q", ErrOrigin, u.Scheme+"://"+u.Host, c.base.Scheme+"://"+c.base.Host)
+	if u.Host != "" {
+		to := url.URL{Scheme: cmp.Or(u.Scheme, c.base.Scheme), Host: u.Host}
+		if to.Scheme != c.base.Scheme || dial.Origin(&to) != dial.Origin(&c.base) {
+			return nil, fmt.Errorf("%w: %.64q is not %q", ErrOrigin, to.String(), c.base.Scheme+"://"+c.base.Host)
+		}
 	}
 	if u.Host != "" && u.Scheme != "" && jar == nil {
 		return r, nil

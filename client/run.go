@@ -62,7 +62,7 @@ func (c *Conn) connect() session {
 		n, left := c.attempts, c.left
 		c.mu.Unlock()
 		c.steps.attempt(n, left)
-		c.mail.emit(Attempt{Source{c}, n, left})
+		c.mail.post(Attempt{Source{c}, n, left})
 		s, err := c.try()
 		if err == nil {
 			return s
@@ -240,7 +240,7 @@ func (c *Conn) up(s session) {
 	closing := c.state == Closing
 	c.mu.Unlock()
 	c.steps.up(p)
-	c.mail.emit(Up{Source{c}, p, state})
+	c.mail.post(Up{Source{c}, p, state})
 	if closing {
 		s.close()
 		return
@@ -264,7 +264,7 @@ func (c *Conn) down(err error) bool {
 	}
 	s := c.session
 	c.session, c.link = nil, nil
-	lived := time.Since(c.since) >= c.o.RetryTimeout
+	lived := time.Since(c.since) >= c.leastLife()
 	c.mu.Unlock()
 	if s != nil {
 		s.close()
@@ -326,6 +326,17 @@ func (c *Conn) end(err error) {
 	c.mail.close()
 	close(c.done)
 }
+
+// leastLife is how long a connection has to live for retries to be counted anew.
+func (c *Conn) leastLife() time.Duration {
+	if c.o.RetryTimeout == 0 {
+		return DefaultRetryTimeout // no wait is no reason to go round and round
+	}
+	return max(c.o.RetryTimeout, minLife)
+}
+
+// minLife is the least of it.
+const minLife = time.Second
 
 // asked reports whether a connection of HTTP/1.1 was over because of what was
 // asked of it: it says nothing about the next one.
