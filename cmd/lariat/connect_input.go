@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lariat-go/websocket"
@@ -90,8 +92,32 @@ func (e *editor) readLine() (string, error) {
 	return line, err
 }
 
+// typist sends what is typed on a terminal, or the lines of a pipe.
+type typist struct {
+	*watcher
+	lines    lineReader
+	restore  func() // undoes what reading lines does to a terminal
+	to       outlet
+	ctx      context.Context // of all that is sent
+	giveUp   context.CancelCauseFunc
+	seq      int // pings sent by hand
+	inputErr atomic.Pointer[failure]
+}
+
+// outlet is where lines go: one connection, or one that is made again.
+type outlet interface {
+	Write(ctx context.Context, t websocket.MessageType, p []byte) error
+	ping(ctx context.Context) (time.Duration, error)
+	// beginClose sends a close frame, once.
+	beginClose(code websocket.StatusCode, reason string) error
+	// unsent explains why line n could not be sent. nil: the next one may be.
+	unsent(n int, err error) *failure
+	// finish waits, at the end of input, until all has been sent.
+	finish() *failure
+}
+
 // send sends the lines, then closes.
-func (s *session) send() {
+func (s *typist) send() {
 	for n := 1; ; n++ {
 		line, err := s.lines.readLine()
 		switch {
@@ -120,14 +146,19 @@ func (s *session) send() {
 
 // abandon closes after the input has failed; the answers to what was sent
 // before still come.
-func (s *session) abandon(f *failure) {
+func (s *typist) abandon(f *failure) {
 	s.inputErr.Store(f)
-	_ = s.beginClose(websocket.StatusGoingAway, "")
+	_ = s.to.beginClose(websocket.StatusGoingAway, "")
 }
 
 // endOfInput closes, after --linger. While --expect or --count wait for
 // something, only a --linger that was given closes.
-func (s *session) endOfInput() {
+func (s *typist) endOfInput() {
+	s.restore() // Ctrl-C is a signal again, for those who do not want to wait
+	if f := s.to.finish(); f != nil {
+		s.abandon(f)
+		return
+	}
 	if s.flags.linger < 0 || s.flags.waits() && !s.flags.lingerSet {
 		return
 	}
@@ -135,22 +166,22 @@ func (s *session) endOfInput() {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		_ = s.beginClose(websocket.StatusNormalClosure, "")
+		_ = s.to.beginClose(websocket.StatusNormalClosure, "")
 	case <-s.ctx.Done():
 	}
 }
 
 // sendLine sends the line with number n of a pipe.
-func (s *session) sendLine(line string, n int) *failure {
+func (s *typist) sendLine(line string, n int) *failure {
 	t, p, err := s.encode(line)
 	if err != nil {
 		return fail(exitOther, "hex digits such as 00 ff 10", "line %d of the input is not hex: %w", n, err)
 	}
-	err = s.Write(s.ctx, t, p)
+	err = s.to.Write(s.ctx, t, p)
 	switch {
 	case err == nil:
 		if s.json {
-			return asFailure(s.sent(t, p))
+			return asFailure(s.event("message", messageOf("out", t, p)))
 		}
 		return nil
 	case errors.Is(err, frame.ErrInvalidUTF8):
@@ -158,27 +189,11 @@ func (s *session) sendLine(line string, n int) *failure {
 	case endedBy(s.ctx) != nil:
 		return endedBy(s.ctx)
 	}
-	// The connection has ended. How tells the reader, unless it ended well:
-	// then the rest of the input has not been sent.
-	var ce *websocket.CloseError
-	if errors.As(err, &ce) && (ce.Received == nil || closedFailure(ce) != nil) {
-		return endFailure(s.ctx, err)
-	}
-	return fail(exitOther, "", "the connection was closed before line %d of the input could be sent", n)
-}
-
-func (s *session) sent(t websocket.MessageType, p []byte) error {
-	e := &messageEvent{Direction: "out", Type: t.String(), Size: len(p)}
-	if t == websocket.MessageText {
-		e.Text = string(p)
-	} else {
-		e.Base64 = p
-	}
-	return s.event("message", e)
+	return s.to.unsent(n, err)
 }
 
 // encode makes a line a message.
-func (s *session) encode(line string) (websocket.MessageType, []byte, error) {
+func (s *typist) encode(line string) (websocket.MessageType, []byte, error) {
 	switch {
 	case s.flags.hex:
 		p, err := hexLine(line)
@@ -190,10 +205,10 @@ func (s *session) encode(line string) (websocket.MessageType, []byte, error) {
 }
 
 // typedCommands are the words after a slash.
-var typedCommands = []string{"ping", "binary", "hex", "close", "quit", "help"}
+var typedCommands = []string{"ping", "binary", "hex", "close", "quit", "help", "retry"}
 
 // typed does what a line of the interactive form says.
-func (s *session) typed(line string) error {
+func (s *typist) typed(line string) error {
 	text, isCommand := strings.CutPrefix(line, "/")
 	if line == "" {
 		return nil
@@ -224,9 +239,15 @@ func (s *session) typed(line string) error {
 		if err != nil {
 			return err
 		}
-		return s.beginClose(code, reason)
+		return s.to.beginClose(code, reason)
+	case "retry":
+		if k, ok := s.to.(interface{ Kick() }); ok {
+			k.Kick()
+			return nil
+		}
+		return errors.New("there is one connection only; --reconnect makes it again when it is lost")
 	case "quit", "q", "exit":
-		return s.beginClose(websocket.StatusNormalClosure, "")
+		return s.to.beginClose(websocket.StatusNormalClosure, "")
 	case "help", "?":
 		s.note("%s", strings.TrimSpace(typingText))
 		return nil
@@ -237,8 +258,8 @@ func (s *session) typed(line string) error {
 	return fmt.Errorf("there is no /%s; /help lists what there is, //%s sends it", trim(word, 64), trim(text, 64))
 }
 
-func (s *session) writeTyped(t websocket.MessageType, p []byte) error {
-	err := s.Write(s.ctx, t, p)
+func (s *typist) writeTyped(t websocket.MessageType, p []byte) error {
+	err := s.to.Write(s.ctx, t, p)
 	if errors.Is(err, frame.ErrInvalidUTF8) {
 		return errors.New("that is not UTF-8; /hex sends any bytes")
 	}
@@ -246,8 +267,11 @@ func (s *session) writeTyped(t websocket.MessageType, p []byte) error {
 }
 
 // pingTyped shows a round-trip time.
-func (s *session) pingTyped(seq int) {
-	rtt, err := s.Conn.Ping(s.ctx)
+func (s *typist) pingTyped(seq int) {
+	rtt, err := s.to.ping(s.ctx)
+	if err != nil && s.flags.reconnect {
+		s.note("%s %v", s.errPaint(yellow, "!"), strings.TrimPrefix(err.Error(), "websocket: "))
+	}
 	if err == nil {
 		s.note("%s", s.errPaint(dim, fmt.Sprintf("pong %d after %s", seq, millis(rtt))))
 	}

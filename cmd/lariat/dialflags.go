@@ -16,34 +16,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// dialFlags are the flags of the commands that open a connection.
-type dialFlags struct {
-	headers      []string
-	subprotocols []string
-	deflate      bool
-	proxy        string
-	unix         string
-	insecure     bool
-	pin          string
-	caFile       string
-	cert, key    string
-	user         string
-	follow       bool
-	maxMessage   size
-	timeout      time.Duration
-	http         httpFlag
-	verbose      bool
+// wireFlags are the flags of all commands that open a connection.
+type wireFlags struct {
+	headers   []string
+	proxies   []string
+	unix      string
+	insecure  bool
+	pin       string
+	caFile    string
+	cert, key string
+	user      string
+	timeout   time.Duration
+	http      httpFlag
+	verbose   bool
 }
 
-func (f *dialFlags) register(c *cobra.Command) {
-	f.maxMessage = 16 << 20
-	f.http = httpFlag(websocket.HTTP1)
+func (f *wireFlags) register(c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringArrayVarP(&f.headers, "header", "H", nil, "send this `\"NAME: VALUE\"` with the opening handshake; can be repeated")
-	fl.StringArrayVar(&f.subprotocols, "subprotocol", nil, "offer this `NAME`; can be repeated, in order of preference")
-	fl.BoolVar(&f.deflate, "deflate", false, "offer compression (permessage-deflate)")
-	f.http.register(c, "go over this `VERSION` of HTTP: 1, 2, or auto for 2 where a wss server takes it")
-	fl.StringVar(&f.proxy, "proxy", "", "go through this proxy `URL`: http, https, socks5 or socks5h; direct for none")
+	fl.StringArrayVar(&f.proxies, "proxy", nil, "go through this proxy `URL`: http, https, socks5 or socks5h; can be repeated, the nearest one first; direct for none")
 	fl.StringVar(&f.unix, "unix", "", "connect to the unix socket `PATH` instead of the URL's host")
 	fl.BoolVarP(&f.insecure, "insecure", "k", false, "do not check the server's certificate")
 	fl.StringVar(&f.pin, "pin", "", "trust the certificate with this SHA-256 `FINGERPRINT` and no other")
@@ -51,38 +41,91 @@ func (f *dialFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.cert, "cert", "", "`FILE` with a client certificate, PEM")
 	fl.StringVar(&f.key, "key", "", "`FILE` with its key, PEM")
 	fl.StringVarP(&f.user, "user", "u", "", "log in with `NAME:PASSWORD` (Basic)")
-	fl.BoolVar(&f.follow, "follow", false, "follow redirects, 5 at most")
-	fl.Var(&f.maxMessage, "max-message", "largest message accepted, in `BYTES`, or with KiB, MiB")
 	fl.DurationVar(&f.timeout, "timeout", 0, "give up after this `TIME` in all, with exit code 8; 0 for never")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the opening handshake and the frames as they pass, those of HTTP/2 too, on standard error")
 	for _, name := range []string{"cacert", "cert", "key"} {
 		_ = c.MarkFlagFilename(name, "pem", "crt", "key")
 	}
 }
 
-// options are the flags in the library's words.
-func (f *dialFlags) options(p *printer) (*websocket.DialOptions, error) {
-	o := &websocket.DialOptions{
-		ConnOptions: websocket.ConnOptions{Subprotocols: f.subprotocols, MaxMessageSize: int64(f.maxMessage)},
-		Header:      make(http.Header),
-		Unix:        f.unix,
-		HTTP:        websocket.HTTPVersion(f.http),
-	}
+// header is what --header and --user say.
+func (f *wireFlags) header() (http.Header, error) {
+	header := make(http.Header)
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, usage(`-H "Name: value"`, "%q is not a header", trim(h, 64))
 		}
-		o.Header.Add(name, strings.TrimSpace(value))
+		header.Add(name, strings.TrimSpace(value))
 	}
 	if f.user != "" {
 		name, password, ok := strings.Cut(f.user, ":")
 		if !ok {
 			return nil, usage("--user NAME:PASSWORD", "--user has no password")
 		}
-		r := http.Request{Header: make(http.Header)}
-		r.SetBasicAuth(name, password)
-		o.Header.Set("Authorization", r.Header.Get("Authorization"))
+		header.Set("Authorization", basicAuth(name, password))
+	}
+	return header, nil
+}
+
+// basicAuth is the value of an Authorization field.
+func basicAuth(name, password string) string {
+	r := http.Request{Header: make(http.Header)}
+	r.SetBasicAuth(name, password)
+	return r.Header.Get("Authorization")
+}
+
+// tls is the configuration that the flags ask for, nil for the default.
+func (f *wireFlags) tls() (*tls.Config, error) {
+	return clientTLS(f.insecure, f.pin, f.caFile, f.cert, f.key)
+}
+
+func (f *wireFlags) check() error {
+	if f.timeout < 0 {
+		return usage("--timeout 10s, or 0 for no limit", "--timeout is %v, and a time is never negative", f.timeout)
+	}
+	return nil
+}
+
+// bound gives ctx the end that --timeout sets.
+func (f *wireFlags) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, f.timeout, errTimeout)
+}
+
+// dialFlags are the flags of the commands that open a WebSocket.
+type dialFlags struct {
+	wireFlags
+	subprotocols []string
+	deflate      bool
+	follow       bool
+	maxMessage   size
+}
+
+func (f *dialFlags) register(c *cobra.Command) {
+	f.wireFlags.register(c)
+	f.maxMessage = 16 << 20
+	f.http = httpFlag(websocket.HTTP1)
+	fl := c.Flags()
+	fl.StringArrayVarP(&f.headers, "header", "H", nil, "send this `\"NAME: VALUE\"` with the opening handshake; can be repeated")
+	fl.StringArrayVar(&f.subprotocols, "subprotocol", nil, "offer this `NAME`; can be repeated, in order of preference")
+	fl.BoolVar(&f.deflate, "deflate", false, "offer compression (permessage-deflate)")
+	f.http.register(c, "go over this `VERSION` of HTTP: 1, 2, or auto for 2 where a wss server takes it")
+	fl.BoolVar(&f.follow, "follow", false, "follow redirects, 5 at most")
+	fl.Var(&f.maxMessage, "max-message", "largest message accepted, in `BYTES`, or with KiB, MiB")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the opening handshake and the frames as they pass, those of HTTP/2 too, on standard error")
+}
+
+// options are the flags in the library's words.
+func (f *dialFlags) options(p *printer) (*websocket.DialOptions, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	o := &websocket.DialOptions{
+		ConnOptions: websocket.ConnOptions{Subprotocols: f.subprotocols, MaxMessageSize: int64(f.maxMessage)},
+		Unix:        f.unix,
+		HTTP:        websocket.HTTPVersion(f.http),
 	}
 	if f.deflate {
 		o.Extensions = []extension.Extension{deflate.New(&deflate.Options{
@@ -92,64 +135,41 @@ func (f *dialFlags) options(p *printer) (*websocket.DialOptions, error) {
 	if f.follow {
 		o.MaxRedirects = 5
 	}
-	if f.timeout < 0 {
-		return nil, usage("--timeout 10s, or 0 for no limit", "--timeout is %v, and a time is never negative", f.timeout)
-	}
 	var err error
-	if o.Proxy, err = proxyFunc(f.proxy); err != nil {
+	if o.Header, err = f.header(); err != nil {
 		return nil, err
 	}
-	var config *tls.Config
-	if config, err = clientTLS(f.insecure, f.pin, f.caFile, f.cert, f.key); err != nil {
+	if o.Proxy, err = f.proxyFunc(); err != nil {
 		return nil, err
 	}
-	o.TLSConfig = config
+	if o.TLSConfig, err = f.tls(); err != nil {
+		return nil, err
+	}
 	if f.verbose {
 		o.Trace = p.trace()
 	}
 	return o, nil
 }
 
-// proxyFunc reads --proxy. nil leaves the choice to the environment.
-func proxyFunc(s string) (func(*http.Request) (*url.URL, error), error) {
-	switch s {
-	case "":
-		return nil, nil
-	case "direct", "none":
-		return func(*http.Request) (*url.URL, error) { return nil, nil }, nil
+// dial opens the connection and tells of it. end frees what it stands on, and
+// is called last.
+func (f *dialFlags) dial(ctx context.Context, p *printer, u *url.URL, o *websocket.DialOptions) (c *websocket.Conn, end func(), err error) {
+	if len(f.proxies) > 1 {
+		return f.dialThrough(ctx, p, u, o)
 	}
-	if !strings.Contains(s, "://") {
-		return nil, usage("--proxy http://"+s, "the proxy %q has no scheme", trim(s, 64))
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return nil, usage("--proxy http://HOST:PORT", "the proxy's URL cannot be used")
-	}
-	switch u.Scheme {
-	case "http", "https", "socks5", "socks5h":
-		return func(*http.Request) (*url.URL, error) { return u, nil }, nil
-	}
-	return nil, usage("--proxy with http, https, socks5 or socks5h", "%q is not a kind of proxy", trim(u.Scheme, 64))
-}
-
-// bound gives ctx the end that --timeout sets.
-func (f *dialFlags) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if f.timeout == 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, f.timeout, errTimeout)
-}
-
-// dial opens the connection and tells of it.
-func (p *printer) dial(ctx context.Context, u *url.URL, o *websocket.DialOptions) (*websocket.Conn, error) {
-	c, err := websocket.Dial(ctx, u.String(), o)
+	c, err = websocket.Dial(ctx, u.String(), o)
 	if err != nil {
-		f := dialFailure(ctx, u.Redacted(), err)
-		if f.hint == "" {
-			f.hint = versionHint(o.HTTP, err)
+		fail := dialFailure(ctx, u.Redacted(), err)
+		if fail.hint == "" {
+			fail.hint = versionHint(o.HTTP, err)
 		}
-		return nil, f
+		return nil, nil, fail
 	}
+	return c, func() {}, p.event("open", openOf(u, c))
+}
+
+// openOf is the event of a connection that is open.
+func openOf(u *url.URL, c *websocket.Conn) *openEvent {
 	e := &openEvent{URL: u.Redacted(), HTTP: versionName(c.HTTPVersion()), Subprotocol: c.Subprotocol()}
 	if a := c.RemoteAddr(); a != nil {
 		e.Remote = a.String()
@@ -157,7 +177,7 @@ func (p *printer) dial(ctx context.Context, u *url.URL, o *websocket.DialOptions
 	for _, x := range c.Extensions() {
 		e.Extensions = append(e.Extensions, x.String())
 	}
-	return c, p.event("open", e)
+	return e
 }
 
 // trace shows the opening handshake, the frames, and those of an HTTP/2 connection

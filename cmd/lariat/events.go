@@ -42,8 +42,13 @@ type requestEvent struct {
 
 type responseEvent struct {
 	head
-	Status int                 `json:"status" doc:"101 when accepted, 200 over HTTP/2"`
+	Status int                 `json:"status" doc:"status; of a WebSocket that is accepted 101, 200 over HTTP/2"`
 	Header map[string][]string `json:"header" doc:"fields of the response; cookies are hidden"`
+	Method string              `json:"method,omitempty" doc:"of a request of --request, and of lariat request"`
+	Target string              `json:"target,omitempty" doc:"of that, path and query"`
+	HTTP   string              `json:"http,omitempty" doc:"lariat request: HTTP/1.1 or HTTP/2"`
+	Ref    uint64              `json:"ref,omitempty" doc:"--owner-events: number of the request or the socket it is about"`
+	End    bool                `json:"end,omitempty" doc:"--owner-events: no body follows"`
 }
 
 type openEvent struct {
@@ -64,6 +69,7 @@ type messageEvent struct {
 	Base64    []byte `json:"base64,omitempty" doc:"the message, when it is binary"`
 	Frames    int    `json:"frames,omitempty" doc:"decode: frames it came in"`
 	Wire      int64  `json:"wire,omitempty" doc:"decode: bytes of its payload on the wire"`
+	Ref       uint64 `json:"ref,omitempty" doc:"--owner-events: number of the socket"`
 }
 
 type frameEvent struct {
@@ -123,6 +129,7 @@ type closeEvent struct {
 	SentReason  string `json:"sent_reason,omitempty" doc:"reason sent"`
 	RemoteFirst bool   `json:"remote_first" doc:"the peer began the closing handshake; from decode always false"`
 	Direction   string `json:"direction,omitempty" doc:"decode: client or server, the sender"`
+	Ref         uint64 `json:"ref,omitempty" doc:"--owner-events: number of the socket"`
 }
 
 type violationEvent struct {
@@ -211,12 +218,23 @@ func schema() []struct {
 		name, by, doc string
 		event         any
 	}{
-		{"request", "connect -v, ping -v", "the opening handshake that was sent", requestEvent{}},
-		{"response", "connect -v, ping -v", "the answer to it", responseEvent{}},
+		{"request", "connect -v, ping -v, request -v", "the opening handshake, or the request, that was sent", requestEvent{}},
+		{"response", "connect -v, ping -v, request; connect with --request or --owner-events", "the answer to it", responseEvent{}},
+		{"body", "request, connect --owner-events", "a piece of the body of an answer", bodyEvent{}},
+		{"timings", "request", "how long the request took, at the end", timingsEvent{}},
 		{"open", "connect, ping", "the connection is open", openEvent{}},
 		{"message", "connect, decode", "a whole message", messageEvent{}},
 		{"frame", "connect -v, decode", "one frame", frameEvent{}},
 		{"http2", "connect -v, ping -v", "one frame of the HTTP/2 connection that carries the WebSocket", http2Event{}},
+		{"attempt", "connect --owner-events", "a connection is being made", attemptEvent{}},
+		{"attempt_failed", "connect with --reconnect or --owner-events", "it could not be made", attemptFailedEvent{}},
+		{"up", "connect --owner-events", "it can be used", upEvent{}},
+		{"upgraded", "connect --owner-events", "the opening handshake was accepted", upgradedEvent{}},
+		{"failure", "connect --owner-events", "it came to nothing", failureEvent{}},
+		{"down", "connect with --reconnect or --owner-events", "the connection is lost, or was ended", downEvent{}},
+		{"gave_up", "connect --owner-events", "no further attempt is made", gaveUpEvent{}},
+		{"queued", "connect --reconnect", "a line waits in the outbox, as there is no connection", queuedEvent{}},
+		{"sent", "connect --reconnect", "the lines that waited were sent", sentEvent{}},
 		{"close", "connect, ping, decode", "the connection has ended; decode: a close frame", closeEvent{}},
 		{"pong", "ping", "a ping was answered", pongEvent{}},
 		{"lost", "ping", "a ping was not answered in time", lostEvent{}},
@@ -271,7 +289,7 @@ func jsonKind(t reflect.Type) string {
 		return jsonKind(t.Elem())
 	case reflect.Bool:
 		return "boolean"
-	case reflect.Int, reflect.Int64, reflect.Float64:
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
 		return "number"
 	case reflect.Map:
 		return "object"

@@ -39,7 +39,7 @@ var exitCodes = [...]struct {
 	{exitUsage, "usage", "the command line cannot be understood"},
 	{exitConnect, "connect", "could not connect: name, network, proxy"},
 	{exitTLS, "tls", "TLS failed: certificate, host name, version"},
-	{exitRefused, "refused", "the server refused the opening handshake"},
+	{exitRefused, "refused", "the server refused the opening handshake, or answered a request with 400 or more"},
 	{exitLost, "lost", "the connection was lost without a closing handshake"},
 	{exitPeerError, "peer-error", "the peer closed with an error code: any but 1000, or 1005 for none"},
 	{exitExpect, "expect", "an expectation was not met, or the time was over"},
@@ -190,7 +190,12 @@ func refusedHint(target string, e *websocket.HandshakeError) string {
 // connectHint says what to try when there is no connection at all.
 func connectHint(target string, err error) string {
 	var dns *net.DNSError
+	var dial *websocket.DialError
 	switch {
+	case errors.As(err, &dial) && dial.Status == 407:
+		return "the proxy wants a name and password: --proxy http://NAME:PASSWORD@HOST:PORT"
+	case errors.As(err, &dial) && dial.Step == websocket.StepProxy:
+		return "check the proxy and the URL; --proxy direct goes without one"
 	case errors.As(err, &dns):
 		return "check the host name in the URL"
 	case strings.Contains(err.Error(), "connection refused"):

@@ -63,7 +63,7 @@ func TestExamples(t *testing.T) {
 			}
 			ran++
 			t.Run(line, func(t *testing.T) {
-				line := strings.ReplaceAll(line, "ws://localhost:8080", "ws://"+at)
+				line := strings.ReplaceAll(line, "//localhost:8080", "//"+at)
 				if !strings.HasPrefix(line, "lariat serve") && !strings.Contains(line, "--open") {
 					example(t, env, line)
 					return

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +39,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":    codeCommand,
 			"start":   startCommand,
+			"run":     runCommand,
+			"type":    typeCommand,
+			"await":   awaitCommand,
 			"end":     endCommand,
 			"send":    sendCommand,
 			"waitlog": waitLogCommand,
@@ -106,101 +107,6 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s is not in PATH", name)
-}
-
-// background is a program started by start.
-type background struct {
-	cmd     *exec.Cmd
-	log     string
-	waiting chan error
-}
-
-// runningKey finds what start has started in a script.
-type runningKey struct{}
-
-func running(ts *testscript.TestScript) map[string]*background {
-	return ts.Value(runningKey{}).(map[string]*background)
-}
-
-// start NAME PROGRAM ARGS... starts a server and waits for its address, the
-// line that begins with "clients" or holds "listening". It sets $NAME to
-// host:port, and NAME.out and NAME.err hold what it prints.
-func startCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: start name program args...")
-	}
-	name := args[0]
-	b := &background{cmd: scriptCommand(ts, args[1:]), log: ts.MkAbs(name + ".err"), waiting: make(chan error, 1)}
-	errFile, err := os.Create(b.log)
-	ts.Check(err)
-	outFile, err := os.Create(ts.MkAbs(name + ".out"))
-	ts.Check(err)
-	b.cmd.Stderr = errFile
-	pipe, err := b.cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(b.cmd.Start())
-	address := make(chan string, 1)
-	go func() {
-		r := bufio.NewReader(pipe)
-		for {
-			line, err := r.ReadString('\n')
-			_, _ = outFile.WriteString(line)
-			if at := addressIn(line); at != "" {
-				select {
-				case address <- at:
-				default:
-				}
-			}
-			if err != nil {
-				break
-			}
-		}
-		b.waiting <- b.cmd.Wait()
-		_, _ = outFile.Close(), errFile.Close()
-		close(address)
-	}()
-	t := time.AfterFunc(commandTimeout, func() { _ = b.cmd.Process.Kill() })
-	ts.Defer(func() {
-		t.Stop()
-		_ = b.cmd.Process.Kill()
-	})
-	at := <-address
-	if at == "" {
-		text, _ := os.ReadFile(b.log)
-		ts.Fatalf("%v ended before it listened: %s", args[1:], text)
-	}
-	ts.Setenv(name, at)
-	running(ts)[name] = b
-}
-
-// send NAME SIGNAL sends a signal to what start has started.
-func sendCommand(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt}
-	for _, s := range statsSignals() {
-		signals["USR1"] = s
-	}
-	if neg || len(args) != 2 || signals[args[1]] == nil || running(ts)[args[0]] == nil {
-		ts.Fatalf("usage: send name TERM|INT|USR1")
-	}
-	ts.Check(running(ts)[args[0]].cmd.Process.Signal(signals[args[1]]))
-}
-
-// end NAME SIGNAL CODE sends a signal to what start has started and demands
-// its exit code, -1 when the signal ended it.
-func endCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: end name TERM|INT code")
-	}
-	sendCommand(ts, false, args[:2])
-	b := running(ts)[args[0]]
-	err := <-b.waiting
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		ts.Fatalf("%v", err)
-	}
-	if got := fmt.Sprint(b.cmd.ProcessState.ExitCode()); got != args[2] {
-		ts.Fatalf("exit code %s, want %s", got, args[2])
-	}
 }
 
 // waitlog FILE REGEXP waits until a file has a line that matches.

@@ -32,8 +32,13 @@ func peerMain() {
 		os.Exit(1)
 	}
 	fmt.Printf("clients ws://%s/\n", l.Addr())
-	if how := os.Args[1]; how == "h2" || how == "h2reset" {
-		if err := misbehave2(l, how); err != nil {
+	serve := map[string]func() error{
+		"h2":      func() error { return misbehave2(l, "h2") },
+		"h2reset": func() error { return misbehave2(l, "h2reset") },
+		"login":   func() error { return serveLogin(l) },
+	}[os.Args[1]]
+	if serve != nil {
+		if err := serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -54,8 +59,11 @@ func peerMain() {
 }
 
 func misbehave(c net.Conn, how string) error {
-	if how == "hangup" { // before anything is answered
+	switch how {
+	case "hangup": // before anything is answered
 		return nil
+	case "proxy", "socks5":
+		return tunnel(c, how)
 	}
 	r := bufio.NewReader(c)
 	req, err := http.ReadRequest(r)

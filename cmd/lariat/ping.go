@@ -67,10 +67,11 @@ func (a *app) ping(ctx context.Context, target string, f *pingFlags) error {
 	o.CloseTimeout = min(f.wait, websocket.DefaultCloseTimeout)
 	ctx, cancel := f.bound(ctx)
 	defer cancel()
-	c, err := a.printer.dial(ctx, u, o)
+	c, end, err := f.dial(ctx, a.printer, u, o)
 	if err != nil {
 		return err
 	}
+	defer end()
 	defer c.CloseNow() //nolint:errcheck // after Close
 
 	m := &meter{printer: a.printer, conn: c, flags: f, started: time.Now()}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,5 +253,49 @@ func TestTerminalEscapes(t *testing.T) {
 		t.Errorf("the peer's sequences reach the terminal: %q", all)
 	}
 	x.typed("\x03")
+	x.exit(130)
+}
+
+// A person stays connected: lines that are typed while the server is away are
+// kept, and Ctrl-C ends the wait for them.
+func TestTerminalReconnect(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	_ = l.Close()
+	x := startTerminal(t, []string{"TERM=xterm", "NO_COLOR=1"}, "connect", "--reconnect", "--outbox", "1", "--max-wait", "20s", "ws://"+at+"/")
+	x.expect(`not connected: connect to 127.*: connection refused; next attempt .* \(attempt 2\)`)
+	x.typed("/ping\r")
+	x.expect(`! there is no connection to ping on`)
+	x.typed("one\r")
+	x.expect(`queued \(1 line waiting\)`)
+	x.typed("two\r")
+	x.expect(`! not sent: the outbox is full; --outbox N makes it larger`)
+
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(bin, "lariat")); err != nil {
+		t.Fatal(err)
+	}
+	e := runExample(t, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH")), "lariat serve --listen "+at)
+	e.address(t)
+	x.typed("/retry\r")
+	x.expect(`connected to ws://127.* over HTTP/1.1; /help`)
+	x.expect(`(?s)< one.*sent 1 waiting line|sent 1 waiting line.*< one`)
+	x.typed("/ping\r")
+	x.expect(`pong \d after [0-9.]+ ms`)
+	e.end(t)
+	x.expect(`lost: closed with 1001 .*, by the peer; next attempt`)
+	x.typed("three\r")
+	x.expect(`queued \(1 line waiting\)`)
+	x.typed("\x04")
+	x.expect(`end of input: 1 line has 30s to be sent; Ctrl-C gives up`)
+	x.typed("\x03")
+	x.expect(`not sent: 1 waiting line`)
 	x.exit(130)
 }

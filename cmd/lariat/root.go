@@ -39,7 +39,7 @@ Start with "lariat demo". Or run "lariat serve" in one terminal and
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetVersionTemplate("lariat {{.Version}}\n")
-	root.AddCommand(a.demoCommand(), a.serveCommand(), a.connectCommand(), a.pingCommand(), a.decodeCommand())
+	root.AddCommand(a.demoCommand(), a.serveCommand(), a.connectCommand(), a.pingCommand(), a.requestCommand(), a.decodeCommand())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd("completion")

@@ -53,6 +53,7 @@ binary one with --binary or --hex. Lines that begin with a slash are commands:
   /hex 01 02 ff            send these bytes as a binary message
   /close [CODE [REASON]]   begin the closing handshake, 1000 by default
   /quit                    close with 1000 and leave; so does Ctrl-D
+  /retry                   with --reconnect: make the next attempt now
   /help                    show this list
   //text                   send a message that begins with one slash
 
