@@ -18,7 +18,7 @@ import (
 	"github.com/lariat-go/websocket/reconnect"
 )
 
-// S0.2, S1.2, S3.20 to S3.24, C2, C8, C10: the client connects and upgrades again
+// S0.2, S1.2, S1.16, S3.20, S3.21, S3.22, S3.23, S3.24, C2, C8, C10: the client connects and upgrades again
 // by itself, and tells of everything in its order.
 func TestEvents(t *testing.T) {
 	bubble(t, "S0.2 C2 S3.22", func(t *testing.T) {
