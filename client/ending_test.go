@@ -290,3 +290,43 @@ func TestGoingAway(t *testing.T) {
 		}
 	})
 }
+
+// A socket that is detached lives on when its Conn is over.
+func TestDetach(t *testing.T) {
+	versions(t, func(t *testing.T, p client.Protocol) {
+		ln := newNet(t, site())
+		c := open(t, ln, &client.Options{Protocols: []client.Protocol{p}})
+		if c.Detach() {
+			t.Error("detached before the upgrade")
+		}
+		ended := make(chan *websocket.CloseError, 1)
+		o := &client.UpgradeOptions{WebSocket: &websocket.ConnOptions{OnEnd: func(e *websocket.CloseError) { ended <- e }}}
+		s, err := c.Upgrade(t.Context(), "/ws", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Detach(); got != (p == client.HTTP1) {
+			t.Fatalf("Detach: %v", got)
+		}
+		if p == client.HTTP2 {
+			return // others may use the connection
+		}
+		<-c.Done()
+		if i := c.Info(); c.Err() != nil || i.State != client.Over || len(i.Open) != 0 {
+			t.Errorf("%v, %+v", c.Err(), i)
+		}
+		c.Close()
+		echo(t, s, "still there")
+		if c.Detach() {
+			t.Error("detached twice")
+		}
+		ln.Cut()
+		if _, _, err := s.Read(t.Context()); err == nil {
+			t.Error("not cut")
+		}
+		<-ended
+		if ln.Dials() != 1 {
+			t.Errorf("%d dials", ln.Dials())
+		}
+	})
+}

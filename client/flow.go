@@ -15,6 +15,7 @@ type flow struct {
 	pumps      bool // and down waits for that
 	handled    bool // by a handler, for which Close does not wait: it may have called it
 	socket     *websocket.Conn
+	ending     *ending            // of a socket
 	cancel     context.CancelFunc // of a request made by Request
 	prev, next *flow
 	listed     bool

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -349,15 +348,4 @@ func (c *Conn) lose(s session) {
 	if c.session == s && c.state == Connected {
 		c.set(Connecting)
 	}
-}
-
-// local reports whether this end wanted the end of a socket.
-func local(e *websocket.CloseError) bool {
-	switch {
-	case e == nil:
-		return false
-	case e.Cause == nil || errors.Is(e.Cause, websocket.ErrCloseTimeout):
-		return !e.RemoteFirst
-	}
-	return errors.Is(e.Cause, net.ErrClosed)
 }

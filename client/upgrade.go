@@ -174,6 +174,7 @@ func (c *Conn) again(ctx context.Context, f *flow, s session, err *error) bool {
 // socket makes a Conn of what was opened.
 func (u *upgrade) socket(s session, opened *dial.Opened) (*websocket.Conn, error) {
 	c, ref, e := u.c, u.flow.ref, newEnding(u, s)
+	one := e.s == nil
 	u.o.OnEnd = e.ended
 	k := (&websocket.Accepted{Stream: opened.Stream, Handshake: opened.Handshake, Early: opened.Early}).Conn(protocol.RoleClient, &u.o)
 
@@ -189,8 +190,8 @@ func (u *upgrade) socket(s session, opened *dial.Opened) (*websocket.Conn, error
 		c.handlers++
 	}
 	if here {
-		u.flow.socket, u.flow.up = k, true
-		if e.one {
+		u.flow.socket, u.flow.up, u.flow.ending = k, true, e
+		if one {
 			c.session = nil // it is the socket's
 			if !closing {
 				c.set(Taken)
@@ -200,17 +201,17 @@ func (u *upgrade) socket(s session, opened *dial.Opened) (*websocket.Conn, error
 	c.mu.Unlock()
 	if !here {
 		// The connection was lost a moment ago, and is down as far as others know.
-		e.noted(false)
+		e.noted(c, false)
 		k.CloseNow()
 		return nil, dial.NoAnswer(c.addr(), errEnded)
 	}
 	c.mail.post(Upgraded{Source{c}, ref, k, k.Subprotocol(), k.Header()})
 	if pumped {
-		go c.pumpSocket(e.flow, k, handler)
+		go c.pumpSocket(u.flow, k, handler)
 	} else {
-		c.settle(e.flow)
+		c.settle(u.flow)
 	}
-	e.noted(true)
+	e.noted(c, true)
 	if closing {
 		go k.Close(websocket.StatusGoingAway, "")
 	}
@@ -224,65 +225,6 @@ func (c *Conn) pumpSocket(f *flow, k *websocket.Conn, h Handler) {
 		c.finish(f, nil) // ahead of OnEnd, perhaps
 	}
 	c.settle(f)
-}
-
-// ending waits for the end of a socket.
-type ending struct {
-	c     *Conn
-	flow  *flow
-	s     session // nil over HTTP/1.1
-	users func(*websocket.CloseError)
-	one   bool // over HTTP/1.1
-
-	known bool                  // to all; guarded by c.mu
-	end   *websocket.CloseError // that came before; guarded by c.mu
-}
-
-func newEnding(u *upgrade, s session) *ending {
-	e := &ending{c: u.c, flow: u.flow, users: u.o.OnEnd, one: s.protocol() == HTTP1}
-	if !e.one {
-		e.s = s
-	}
-	return e
-}
-
-// ended deals with the end of the socket. It does not wait.
-func (e *ending) ended(end *websocket.CloseError) {
-	if e.users != nil {
-		e.users(end)
-	}
-	switch {
-	case orderly(end):
-		e.c.finish(e.flow, nil)
-	case !e.one:
-		e.c.finish(e.flow, e.s)
-	}
-	e.c.mu.Lock()
-	e.end = end
-	known := e.known
-	e.c.mu.Unlock()
-	if known && e.one {
-		go e.c.rejoin(end, local(end))
-	}
-}
-
-// noted says that the socket is known to all, so that its end may be, too; there
-// is nothing to be told of one that came too late.
-func (e *ending) noted(here bool) {
-	e.c.mu.Lock()
-	e.known = here
-	end := e.end
-	e.c.mu.Unlock()
-	if here && end != nil && e.one {
-		go e.c.rejoin(end, local(end))
-	}
-}
-
-// orderly reports whether a socket ended by a closing handshake: it was killed by
-// nobody then.
-func orderly(err error) bool {
-	e, ok := errors.AsType[*websocket.CloseError](err)
-	return ok && e.Cause == nil
 }
 
 // tellRefusal tells the owner of an upgrade that came to nothing (S0.13, S0.15).
