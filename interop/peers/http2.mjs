@@ -66,20 +66,31 @@ class Upgraded extends Duplex {
 }
 
 // listen starts an HTTP/2 server with TLS when there are a key and a certificate,
-// which speaks HTTP/1.1 as well, else one for prior knowledge. settings are those
-// of http2, on top of the one that allows extended CONNECT.
+// which speaks HTTP/1.1 as well, else one for prior knowledge. settings are those of
+// http2, on top of the one that allows extended CONNECT. Requests that are no
+// WebSockets are answered with their method and path, or with their body.
 export function listen(server, { key, cert, settings }, listening) {
   const all = { settings: { enableConnectProtocol: true, ...settings } };
   const http = key ? createSecureServer({ key, cert, allowHTTP1: true, ...all }) : createServer(all);
   http.on("upgrade", (request, socket, head) => {
     server.handleUpgrade(request, socket, head, (ws) => server.emit("connection", ws, request));
   });
+  // The streams of HTTP/2 are answered below; with a listener for requests each of
+  // them comes as a request or a connect as well.
+  http.on("connect", () => {});
+  http.on("request", (request, response) => {
+    if (request.httpVersionMajor > 1) return;
+    response.setHeader("content-type", "text/plain");
+    if (request.method === "POST") request.pipe(response);
+    else response.end(`${request.method} ${request.url}\n`);
+  });
   http.on("session", (session) => session.on("error", () => {}));
   http.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     if (headers[":protocol"] !== "websocket") {
       stream.respond({ ":status": 200, "content-type": "text/plain" });
-      stream.end(`${headers[":method"]} ${headers[":path"]}\n`);
+      if (headers[":method"] === "POST") stream.pipe(stream);
+      else stream.end(`${headers[":method"]} ${headers[":path"]}\n`);
       return;
     }
     const key = headers["sec-websocket-key"]; // not needed here, but some clients send one and want it accepted
