@@ -43,12 +43,17 @@ func (f *lastingFlags) register(c *cobra.Command) {
 
 // lastingText is what the help says about them.
 const lastingText = `With --reconnect the connection is made again when it is lost, after a wait that
-grows from 250 ms to --max-wait and is shortened by chance. What happens is said on
-standard error. Lines that come while there is no connection are refused, or with
---outbox N kept and sent in order as soon as there is one. At the end of input what
-is kept is given 30 s to be sent, or the time of --linger if that is longer. Codes
+grows from 250 ms to --max-wait and is shortened by chance; it begins anew after a
+connection that lived for a second. What happens is said on standard error. Codes
 by which the server says that it is of no use to come back, such as 1008, end it,
 and so do refusals such as 401 and 404 and certificates that are not trusted.
+
+Lines that come while there is no connection are refused, or with --outbox N kept
+and sent in order as soon as there is one. A line is kept until the other end of
+the connection has acknowledged its bytes, and sent again if that was lost before:
+so none is lost that was typed when the server was gone and nobody knew yet. At the
+end of input what is kept is given 30 s to be sent, or the time of --linger if that
+is longer; lines that were not sent give exit code 6.
 
 With --owner-events every step of the connection is printed as a JSON object, see
 lariat help json. It is made again up to --retry times.`
@@ -90,13 +95,12 @@ type lasting struct {
 	met     chan struct{} // closed when what was waited for has come
 	closing atomic.Bool   // this end closes for good
 
-	ready   chan struct{} // closed when client is set
-	sent    chan struct{} // something is to be acknowledged
-	last    atomic.Uint64 // number of the last line that was sent or queued
-	waiting atomic.Int64  // lines of which we have said that they wait
-	refused atomic.Int64  // lines that were not sent
-	mu      sync.Mutex
-	gap     chan struct{} // closed when there is no connection, but will be another one
+	ready    chan struct{} // closed when client is set
+	delivery *delivery     // of lines, with an outbox
+	waiting  atomic.Int64  // lines of which we have said that they wait
+	refused  atomic.Int64  // lines that were not sent
+	mu       sync.Mutex
+	gap      chan struct{} // closed when there is no connection, but will be another one
 
 	ups  int  // how often it was connected; the callbacks'
 	lost bool // there was a connection before this wait; the callbacks'
@@ -104,12 +108,16 @@ type lasting struct {
 
 func (a *app) stayConnected(ctx context.Context, u *url.URL, w *watcher, o *websocket.DialOptions) error {
 	l := &lasting{
-		typist: &typist{watcher: w}, url: u.Redacted(), ready: make(chan struct{}), sent: make(chan struct{}, 1),
-		started: make(chan struct{}), met: make(chan struct{}), gap: make(chan struct{}),
+		typist: &typist{watcher: w}, url: u.Redacted(), ready: make(chan struct{}),
+		delivery: &delivery{wake: make(chan struct{}, 1)},
+		started:  make(chan struct{}), met: make(chan struct{}), gap: make(chan struct{}),
 	}
 	l.to = l
 	l.ctx, l.giveUp = context.WithCancelCause(ctx)
 	defer l.giveUp(nil)
+	if w.flags.outbox > 0 {
+		o.Trace = l.delivery.trace(o.Trace)
+	}
 	ro, err := w.flags.reconnectOptions(u, o, l.waits)
 	if err != nil {
 		return err
@@ -124,7 +132,7 @@ func (a *app) stayConnected(ctx context.Context, u *url.URL, w *watcher, o *webs
 	close(l.ready)
 	defer l.client.CloseNow() //nolint:errcheck // it has ended
 	if w.flags.outbox > 0 {
-		go l.acknowledge()
+		go l.delivery.run(l.ctx, l.client)
 	}
 	return l.run()
 }

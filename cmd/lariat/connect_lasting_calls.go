@@ -43,8 +43,8 @@ func (l *lasting) OnConnect(c *reconnect.Client, _ http.Header) {
 		text += "; /help lists what can be typed, Ctrl-D closes"
 	}
 	l.say(green, "%s", text)
+	l.delivery.connected(c)
 	go l.flushed()
-	l.nudge()
 	if l.ups == 1 {
 		close(l.started)
 	}
@@ -52,7 +52,7 @@ func (l *lasting) OnConnect(c *reconnect.Client, _ http.Header) {
 
 // OnMessage prints a message.
 func (l *lasting) OnMessage(c *reconnect.Client, m websocket.Message) {
-	l.answered(c)
+	l.delivery.answered(l.ctx, c)
 	done, err := l.take(m.Type, m.Data)
 	if err != nil {
 		l.giveUp(asFailure(err))
@@ -135,12 +135,21 @@ func inTime(d time.Duration) string {
 }
 
 // OnClose leaves what to do to the policy, unless this end closes.
-func (l *lasting) OnClose(*reconnect.Client, websocket.StatusCode, string) reconnect.Next {
-	return l.next()
+func (l *lasting) OnClose(c *reconnect.Client, _ websocket.StatusCode, _ string) reconnect.Next {
+	return l.ended(c)
 }
 
 // OnError leaves what to do to the policy, unless this end closes.
-func (l *lasting) OnError(*reconnect.Client, error) reconnect.Next { return l.next() }
+func (l *lasting) OnError(c *reconnect.Client, _ error) reconnect.Next { return l.ended(c) }
+
+// ended is called when a connection has: what is known to have arrived is not
+// sent again.
+func (l *lasting) ended(c *reconnect.Client) reconnect.Next {
+	if l.flags.outbox > 0 {
+		l.delivery.prove(c, 0)
+	}
+	return l.next()
+}
 
 // OnConnectError leaves what to do to the policy, unless this end closes.
 func (l *lasting) OnConnectError(*reconnect.Client, error, int) reconnect.Next { return l.next() }

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/reconnect"
 )
 
@@ -19,8 +22,7 @@ func (l *lasting) Write(ctx context.Context, t websocket.MessageType, p []byte) 
 	was := l.client.Info().State
 	seq, err := l.client.Send(ctx, t, p)
 	if seq > 0 {
-		l.last.Store(seq) // one goroutine sends
-		l.nudge()
+		l.delivery.nudge()
 	}
 	switch {
 	case errors.Is(err, reconnect.ErrDown):
@@ -58,33 +60,96 @@ func (l *lasting) flushed() {
 	}
 }
 
-// nudge has what the server's kernel has acknowledged leave the outbox soon.
-func (l *lasting) nudge() {
+// delivery knows which lines have arrived: their bytes were acknowledged by the
+// kernel at the other end of the connection.
+type delivery struct {
+	wake   chan struct{} // something was sent
+	base   atomic.Uint64 // lines that had arrived when this connection began
+	frames atomic.Uint64 // messages sent on it
+
+	mu     sync.Mutex
+	proven uint64 // number of the last line that has arrived
+}
+
+// trace counts the messages that are sent; t is who else is told of frames.
+func (d *delivery) trace(t *websocket.Trace) *websocket.Trace {
+	var own websocket.Trace
+	if t != nil {
+		own = *t
+	}
+	tell := own.Frame
+	own.Frame = func(sent bool, h frame.Header) {
+		if sent && h.Fin && !h.Opcode.IsControl() {
+			d.frames.Add(1)
+		}
+		if tell != nil {
+			tell(sent, h)
+		}
+	}
+	return &own
+}
+
+// nudge has what has arrived leave the outbox soon.
+func (d *delivery) nudge() {
 	select {
-	case l.sent <- struct{}{}:
+	case d.wake <- struct{}{}:
 	default:
 	}
 }
 
-// ackPause is how long a line that was written may not be in the outbox's count
-// of those that were given away.
-const ackPause = time.Millisecond
+// connected begins to count for another connection, on which nothing was sent.
+func (d *delivery) connected(client *reconnect.Client) {
+	d.base.Store(client.Info().Acked)
+	d.frames.Store(0)
+	d.nudge()
+}
 
-// acknowledge empties the outbox of what has arrived, until the end.
-func (l *lasting) acknowledge() {
+// arrived waits until what was sent on c has arrived, and takes that out of the
+// outbox. It reports whether there was anything new.
+func (d *delivery) arrived(ctx context.Context, client *reconnect.Client, c *websocket.Conn) bool {
+	n := d.base.Load() + d.frames.Load()
+	d.mu.Lock()
+	proven := d.proven
+	d.mu.Unlock()
+	if n > proven && (c.Flush(ctx) != nil || client.Conn() != c) {
+		return false
+	}
+	d.prove(client, n)
+	return n > proven
+}
+
+// prove notes that the lines up to n have arrived. The client may not know yet
+// that it has sent the last of them; then a later call tells it.
+func (d *delivery) prove(client *reconnect.Client, n uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.proven = max(d.proven, n)
+	_ = client.Ack(d.proven)
+}
+
+// A line that was written is counted a moment later; what is answered has
+// arrived, and few lines are worth waiting for that to be known.
+const (
+	ackPause = time.Millisecond
+	ackWait  = 5 * time.Millisecond
+	ackFew   = 4
+)
+
+// run empties the outbox of what has arrived, until the end.
+func (d *delivery) run(ctx context.Context, client *reconnect.Client) {
 	for {
 		select {
-		case <-l.sent:
-		case <-l.client.Done():
+		case <-d.wake:
+		case <-client.Done():
 			return
 		}
-		for c := l.client.Conn(); c != nil && l.client.Info().Queued > 0; c = l.client.Conn() {
-			if l.arrived(l.ctx, c) {
+		for c := client.Conn(); c != nil && client.Info().Queued > 0; c = client.Conn() {
+			if d.arrived(ctx, client, c) {
 				continue
 			}
 			select {
 			case <-time.After(ackPause):
-			case <-l.client.Done():
+			case <-client.Done():
 				return
 			}
 		}
@@ -92,28 +157,15 @@ func (l *lasting) acknowledge() {
 }
 
 // answered is called when a message has come: what it answers has arrived.
-func (l *lasting) answered(client *reconnect.Client) {
+func (d *delivery) answered(ctx context.Context, client *reconnect.Client) {
+	queued := client.Info().Queued
 	c := client.Conn()
-	if l.flags.outbox == 0 || c == nil || client.Info().Queued == 0 {
+	if c == nil || queued == 0 || queued > ackFew {
 		return
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, ackPause/10)
+	ctx, cancel := context.WithTimeout(ctx, ackWait)
 	defer cancel()
-	l.arrived(ctx, c)
-}
-
-// arrived waits until what was given to c has arrived, and takes that out of the
-// outbox. It reports whether there was anything.
-func (l *lasting) arrived(ctx context.Context, c *websocket.Conn) bool {
-	last := l.last.Load()
-	info := l.client.Info()
-	if last <= info.Acked+uint64(info.Unsent) {
-		return false
-	}
-	if c.Flush(ctx) != nil || l.client.Conn() != c {
-		return false
-	}
-	return l.client.Ack(last-uint64(info.Unsent)) == nil
+	d.arrived(ctx, client, c)
 }
 
 // finish waits until there was a connection and what is in the outbox is sent.

@@ -33,6 +33,7 @@ type owning struct {
 
 	mu     sync.Mutex
 	socket *websocket.Conn // nil while there is none
+	gone   chan struct{}   // closed when that has ended
 }
 
 func (a *app) ownerEvents(ctx context.Context, u *url.URL, w *watcher, requests []*plainRequest, o *websocket.DialOptions) error {
@@ -194,8 +195,12 @@ func final(err error) bool {
 func (w *owning) has(c *websocket.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.socket != nil {
+		close(w.gone)
+	}
 	w.socket = c
 	if c != nil {
+		w.gone = make(chan struct{})
 		select {
 		case <-w.started:
 		default:
@@ -227,9 +232,19 @@ func (w *owning) end(code websocket.StatusCode, why *failure) {
 	}
 }
 
+// shut closes the socket, if there is one, and then the connection. What the
+// server has sent before its own close frame still comes.
 func (w *owning) shut(code websocket.StatusCode, reason string) {
-	if c := w.current(); c != nil {
-		_ = c.Close(code, reason)
+	w.mu.Lock()
+	c, gone := w.socket, w.gone
+	w.mu.Unlock()
+	if c != nil && c.WriteBatch(context.Background(), websocket.CloseFrame(code, reason)) == nil {
+		t := time.NewTimer(closeWait)
+		defer t.Stop()
+		select {
+		case <-gone:
+		case <-t.C:
+		}
 	}
 	_ = w.conn.Shutdown(context.Background()) // bounded by ClosingTimeout
 }
