@@ -206,6 +206,8 @@ func TestParseProxy(t *testing.T) {
 		{"http://u:secret@p:0", ""},
 		{"http://u:secret@p:65536", ""},
 		{"p:80", ""},
+		{"u:secret@p:80", ""},
+		{"http:u:secret@p:80", ""},
 	} {
 		u, err := url.Parse(tt.in)
 		if err != nil {

@@ -50,9 +50,18 @@ func ParseProxy(u *url.URL) (*Proxy, error) {
 	}
 	n, err := strconv.ParseUint(p.Port, 10, 16)
 	if err != nil || n == 0 || p.Host == "" || ports[u.Scheme] == "" {
-		return nil, &option.Error{Field: "Proxy", Value: u.Redacted(), Want: "http://, https://, socks5:// or socks5h://, and a host"}
+		return nil, &option.Error{Field: "Proxy", Value: redacted(u), Want: "http://, https://, socks5:// or socks5h://, and a host"}
 	}
 	return p, nil
+}
+
+// redacted returns a URL for an error: without the password, and without what
+// may be one where the scheme was forgotten, as in "user:password@host".
+func redacted(u *url.URL) string {
+	if u.Opaque != "" {
+		return u.Scheme + ":..."
+	}
+	return u.Redacted()
 }
 
 // tunnel has the proxy at the other end of l connect to the address to. Nothing
