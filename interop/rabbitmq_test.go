@@ -23,6 +23,8 @@ func TestRabbitMQ(t *testing.T) {
 		t.Run(fmt.Sprintf("Dial compressed %v", compressed), func(t *testing.T) { r.testDial(t, compressed) })
 	}
 	t.Run("refusals", r.testRefusals)
+	t.Run("client", r.testClient)
+	t.Run("handler", r.testHandler)
 	t.Run("killed", r.testKilled)
 }
 
@@ -107,19 +109,4 @@ func (r *rabbit) testRefusals(t *testing.T) {
 	if err := s.Close(websocket.StatusNormalClosure, ""); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-}
-
-// testKilled ends and starts the node.
-func (r *rabbit) testKilled(t *testing.T) {
-	s := r.dial(t, true)
-	r.kill()
-	if _, _, err := s.Read(s.ctx); websocket.CloseStatus(err) != websocket.StatusAbnormalClosure {
-		t.Errorf("the end is %v", err)
-	}
-	_, err := websocket.Dial(s.ctx, "ws://"+r.addr+"/ws", stompOptions(false))
-	if refusal, ok := errors.AsType[*websocket.DialError](err); !ok || refusal.Step != websocket.StepConnect {
-		t.Errorf("while it is down: %v", err)
-	}
-	r.boot()
-	r.testDial(t, true)
 }
