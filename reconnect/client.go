@@ -26,7 +26,7 @@ type Client struct {
 	pull *puller         // nil with callbacks
 	ctx  context.Context // of attempts, with the values of Start's; it does not end
 
-	unwatch func() bool    // of the context of Start
+	unwatch func() bool    // of the context of Start; nil: that never ends
 	leaving sync.WaitGroup // its end, while that may come
 	aux     sync.WaitGroup // goroutines that belong to the connection
 
@@ -35,7 +35,7 @@ type Client struct {
 	header  http.Header
 	waits   int          // since the last connection that was healthy
 	began   time.Time    // when the last attempt began, then when the connection did
-	carrier *client.Conn // below the connection
+	carrier *client.Conn // below the connection; nil over HTTP/1.1
 
 	loop    atomic.Uint64 // the number of the goroutine of run
 	turns   atomic.Uint32 // odd while OnMessage runs
@@ -93,9 +93,11 @@ func Start(ctx context.Context, url string, cb Callbacks, o *Options) (*Client, 
 	}
 	c.ctx = context.WithoutCancel(ctx)
 	c.watch()
-	c.leaving.Add(1)
-	c.unwatch = context.AfterFunc(ctx, func() { c.leave(ctx) })
-	go c.run(nil)
+	if ctx.Done() != nil {
+		c.leaving.Add(1)
+		c.unwatch = context.AfterFunc(ctx, func() { c.leave(ctx) })
+	}
+	go c.run()
 	return c, nil
 }
 
@@ -260,7 +262,7 @@ func (c *Client) AwaitUp(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.state != Up {
+	for c.state != Up || c.broken {
 		switch {
 		case c.state == Closed && c.err != nil:
 			return fmt.Errorf("%w: %w", ErrClosed, c.err)

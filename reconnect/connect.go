@@ -78,6 +78,8 @@ func (c *Client) upgrade(ctx context.Context, u *url.URL, h http.Header) (*webso
 		}
 		return nil, err
 	}
-	c.carrier = k
+	if !k.Detach() {
+		c.carrier = k // over HTTP/2 it carries the socket
+	}
 	return s, nil
 }

@@ -12,25 +12,16 @@ import (
 )
 
 // run is the goroutine of a client: attempt, connection, wait, and again. What a
-// connection that waits for messages holds is above all the stack of its
-// goroutine, which grew while it was connected. So each connection has a new
-// goroutine, which this one starts as its last act, and reads not far down from
-// here.
-func (c *Client) run(s *websocket.Conn) {
+// client that waits for messages holds is above all the stack of its goroutine,
+// so it waits not far down from here.
+func (c *Client) run() {
 	orderly := false
 	defer c.end(&orderly)
 	c.loop.Store(goroutine())
 	for again := true; again; {
-		if s != nil {
-			err := c.read(s)
-			again = c.over(err)
-			s = nil
-			continue
-		}
+		var s *websocket.Conn
 		if s, again = c.try(); s != nil {
-			orderly = true
-			go c.run(s)
-			return
+			again = c.over(c.read(s))
 		}
 	}
 	c.finish()
@@ -284,11 +275,12 @@ func (c *Client) down() {
 	c.dropCarrier()
 }
 
-// dropCarrier closes what is below the connection.
+// dropCarrier closes what is below the connection. That may take a second, which
+// nobody has to wait for.
 func (c *Client) dropCarrier() {
-	if c.carrier != nil {
-		c.carrier.Close()
+	if k := c.carrier; k != nil {
 		c.carrier = nil
+		c.aux.Go(func() { k.Close() })
 	}
 }
 
@@ -335,7 +327,7 @@ func (c *Client) end(orderly *bool) {
 
 // finish says that the client has ended.
 func (c *Client) finish() {
-	if c.unwatch() {
+	if c.unwatch != nil && c.unwatch() {
 		c.leaving.Done()
 	}
 	c.mu.Lock()
@@ -344,8 +336,8 @@ func (c *Client) finish() {
 		c.stop()
 	}
 	c.mu.Unlock()
-	c.aux.Wait()
 	c.dropCarrier()
+	c.aux.Wait()
 	c.leaving.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()

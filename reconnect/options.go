@@ -142,15 +142,25 @@ type Outbox struct {
 	Acknowledge bool
 }
 
+// defaults are the settings of clients without options, which share them.
+var defaults = new(Options).complete()
+
 // settings checks and copies the options.
 func settings(rawURL string, o *Options) (*Options, error) {
-	if o == nil {
-		o = &Options{}
+	u, err := handshake.ParseURL(rawURL)
+	if err != nil || o == nil {
+		return defaults, err
 	}
-	own := *o
-	if err := own.check(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
+	own := o.complete()
+	return own, own.checkConnect(u)
+}
+
+// complete returns a copy with the defaults filled in.
+func (o *Options) complete() *Options {
+	own := *o
 	own.Header = o.Header.Clone()
 	own.Subprotocols = slices.Clone(o.Subprotocols)
 	own.Policy = o.Policy.clone()
@@ -179,7 +189,7 @@ func settings(rawURL string, o *Options) (*Options, error) {
 	}
 	own.Outbox.MaxMessages = cmp.Or(o.Outbox.MaxMessages, DefaultMaxMessages)
 	own.Outbox.MaxBytes = cmp.Or(o.Outbox.MaxBytes, DefaultMaxBytes)
-	return &own, own.checkConnect(rawURL)
+	return &own
 }
 
 // check refuses what cannot be used.
@@ -208,18 +218,14 @@ func (o *Options) check() error {
 
 const maxRedirects = 5
 
-// checkConnect finds now, before any I/O, what is wrong about the URL, the way to
-// the server and the opening handshake. The rest of the options is complete.
-func (o *Options) checkConnect(rawURL string) error {
-	u, err := handshake.ParseURL(rawURL)
-	if err != nil {
-		return err
-	}
+// checkConnect finds now, before any I/O, what is wrong about the way to the
+// server and the opening handshake. The rest of the options is complete.
+func (o *Options) checkConnect(u *url.URL) error {
 	addr := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
 	if err := o.Client.Check(addr.String()); err != nil {
 		return err
 	}
-	_, err = handshake.NewClient(u, &handshake.ClientOptions{
+	_, err := handshake.NewClient(u, &handshake.ClientOptions{
 		Header:       o.Header,
 		Subprotocols: append(slices.Clone(o.Subprotocols), o.WebSocket.Subprotocols...),
 		Extensions:   o.WebSocket.Extensions,
