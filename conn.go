@@ -75,7 +75,7 @@ type config struct {
 	subprotocol  string
 	extensions   []extension.Offer
 	codec        extension.Codec
-	header       http.Header
+	header       packedHeader
 	onEnd        func(*CloseError)
 }
 
@@ -204,7 +204,7 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 		subprotocol:  h.Subprotocol,
 		extensions:   h.Extensions,
 		codec:        h.Codec,
-		header:       h.Header,
+		header:       packHeader(h.Header),
 		onEnd:        o.OnEnd,
 		skipUTF8:     o.SkipUTF8,
 		traced:       o.Trace != nil && o.Trace.Frame != nil,
@@ -233,8 +233,13 @@ func (c *Conn) Extensions() []extension.Offer { return c.conf.extensions }
 func (c *Conn) HTTPVersion() int { return int(c.conf.version) }
 
 // Header returns the header of the server's answer on a connection made by
-// [Dial], and nil on one made by [Accept].
-func (c *Conn) Header() http.Header { return c.conf.header }
+// [Dial], a copy each time, and nil on one made by [Accept].
+func (c *Conn) Header() http.Header {
+	if c.conf.role == protocol.RoleServer {
+		return nil
+	}
+	return c.conf.header.unpack()
+}
 
 // LocalAddr returns the address of this end, nil when the stream has none.
 func (c *Conn) LocalAddr() net.Addr {
