@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -19,6 +20,9 @@ import (
 // A person waits, so it is less than package reconnect's default.
 const healthy = time.Second
 
+// longestWait is the longest wait between two attempts. A person waits here too.
+const longestWait = 5 * time.Second
+
 // flushWait is how long, at the end of input, what waits in the outbox is given
 // to be sent; --linger makes it longer.
 const flushWait = 30 * time.Second
@@ -36,8 +40,8 @@ func (f *lastingFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.BoolVar(&f.reconnect, "reconnect", false, "stay connected: when the connection is lost, or cannot be made yet, try again")
 	fl.IntVar(&f.outbox, "outbox", 0, "with --reconnect: keep up to `N` lines while there is no connection, and send them in order when there is one; 0: refuse them")
-	fl.IntVar(&f.retry, "retry", 0, "give up after `N` failed attempts in a row; 0 for never, with --owner-events for 5")
-	fl.DurationVar(&f.maxWait, "max-wait", 0, "longest `TIME` between two attempts; 0 for 30s, with --owner-events for 5s")
+	fl.IntVar(&f.retry, "retry", 0, "try again `N` times in a row before giving up; 0 for no limit, with --owner-events for 5")
+	fl.DurationVar(&f.maxWait, "max-wait", 0, "longest `TIME` between two attempts; 0 for 5s")
 	fl.BoolVar(&f.ownerEvents, "owner-events", false, "print each event of the connection as a JSON object: attempts, up, upgraded, messages, closed, down")
 }
 
@@ -56,7 +60,7 @@ end of input what is kept is given 30 s to be sent, or the time of --linger if t
 is longer; lines that were not sent give exit code 6.
 
 With --owner-events every step of the connection is printed as a JSON object, see
-lariat help json. It is made again up to --retry times.`
+lariat help json, and it is made again up to --retry times.`
 
 // checkTogether refuses flags that do not go together.
 func (f *connectFlags) checkTogether() error {
@@ -149,13 +153,13 @@ func (f *connectFlags) reconnectOptions(u *url.URL, o *websocket.DialOptions, on
 		WebSocket:    &o.ConnOptions,
 		Client:       *co,
 		Retry:        f.retry,
-		MaxWait:      f.maxWait,
+		MaxWait:      cmp.Or(f.maxWait, longestWait),
 		MaxRedirects: o.MaxRedirects,
 		Healthy:      healthy,
 		OnWait:       onWait,
 	}
 	if f.maxWait > 0 {
-		ro.MinWait = min(250*time.Millisecond, f.maxWait)
+		ro.MinWait = min(reconnect.DefaultMinWait, f.maxWait)
 	}
 	if f.outbox > 0 {
 		ro.WhileDown = reconnect.Queue
@@ -211,12 +215,19 @@ func refusedFailure(n int64, hint string) error {
 	return fail(exitLost, hint, "not sent, as there was no connection: %s of the input", count(n, "line"))
 }
 
-// sendLines reads the input. Without an outbox a pipe is read only when there
-// is a connection for the first time.
+// sendLines reads the input. A pipe is read when there is a connection for the
+// first time or, with an outbox, when the first attempt has failed.
 func (l *lasting) sendLines() {
-	if !l.pretty && l.flags.outbox == 0 {
+	if !l.pretty {
+		l.mu.Lock()
+		failed := l.gap
+		l.mu.Unlock()
+		if l.flags.outbox == 0 {
+			failed = nil
+		}
 		select {
 		case <-l.started:
+		case <-failed:
 		case <-l.client.Done():
 			return
 		case <-l.ctx.Done():

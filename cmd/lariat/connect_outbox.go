@@ -36,7 +36,9 @@ func (l *lasting) Write(ctx context.Context, t websocket.MessageType, p []byte) 
 	if info.Unsent > 0 {
 		l.waiting.Add(1)
 		_ = l.event("queued", &queuedEvent{Waiting: info.Unsent})
-		l.say(dim, "queued (%s waiting)", count(int64(info.Unsent), "line"))
+		if n := info.Unsent; l.pretty || n <= 10 || n&(n-1) == 0 { // a long file is no news
+			l.say(dim, "queued (%s waiting)", count(int64(n), "line"))
+		}
 	}
 	if info.State == reconnect.Up || info.State == reconnect.Opening {
 		go l.flushed() // the one of OnConnect may have come too early
@@ -173,6 +175,7 @@ func (l *lasting) finish() *failure {
 	wait := max(flushWait, l.flags.linger)
 	if info := l.client.Info(); info.Unsent > 0 && info.State != reconnect.Up {
 		l.say(yellow, "end of input: %s %s %v to be sent; Ctrl-C gives up", count(int64(info.Unsent), "line"), plural(info.Unsent, "has", "have"), wait)
+		l.client.Kick() // there is no reason to wait any longer
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, wait)
 	defer cancel()

@@ -40,7 +40,7 @@ var exitCodes = [...]struct {
 	{exitConnect, "connect", "could not connect: name, network, proxy"},
 	{exitTLS, "tls", "TLS failed: certificate, host name, version"},
 	{exitRefused, "refused", "the server refused the opening handshake, or answered a request with 400 or more"},
-	{exitLost, "lost", "the connection was lost without a closing handshake"},
+	{exitLost, "lost", "the connection was lost without a closing handshake, or lines could not be sent"},
 	{exitPeerError, "peer-error", "the peer closed with an error code: any but 1000, or 1005 for none"},
 	{exitExpect, "expect", "an expectation was not met, or the time was over"},
 	{exitInterrupted, "interrupted", "interrupted by a signal"},

@@ -98,7 +98,7 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 }
 
 // terminalWriter writes to a terminal what cannot play with it. A character
-// that came in part waits for the rest.
+// and a line end that came in part wait for the rest.
 type terminalWriter struct {
 	*printer
 	part []byte
@@ -115,6 +115,9 @@ func (t *terminalWriter) Write(p []byte) (int, error) {
 			}
 			break
 		}
+	}
+	if whole > 0 && whole == len(text) && text[whole-1] == '\r' {
+		whole-- // a line feed may follow
 	}
 	t.part = bytes.Clone(text[whole:])
 	return len(p), t.show(text[:whole])
