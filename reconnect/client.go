@@ -18,8 +18,7 @@ import (
 // options or callbacks say that there is to be no other connection.
 //
 // Any number of goroutines may call its methods. It has one goroutine of its
-// own, which connects, reads and calls the callbacks; a second one only while
-// the outbox is flushed.
+// own, which connects, reads and calls the callbacks.
 type Client struct {
 	o    *Options
 	cb   Callbacks

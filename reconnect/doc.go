@@ -51,7 +51,8 @@
 //   - [Queue]: the message is put into the outbox, and sent when there is a
 //     connection and OnConnect has returned. It leaves the outbox when the
 //     connection has taken it whole, so it is sent at most once, and it can be
-//     lost in the way said above.
+//     lost in the way said above. (Over HTTP/2 a connection that dies in the very
+//     moment may have sent it all the same, and it is sent again.)
 //   - Queue with Outbox.Acknowledge: a message stays in the outbox until
 //     [Client.Ack] was called for its number, and after a reconnect all that are
 //     still there are sent again, in order. Nothing is lost while the process
@@ -71,9 +72,10 @@
 //
 // # Resources
 //
-// A client has one goroutine, and no buffer while it waits for messages. It
-// allocates nothing for a message that is received by a callback or written to a
-// connection. The goroutine is gone when [Client.Done] is closed.
+// A client has one goroutine, and no buffer while it waits for messages; another
+// goroutine lives while the outbox is flushed, or an answer to a ping is waited
+// for. It allocates nothing for a message that is received by a callback or
+// written to a connection. All goroutines are gone when [Client.Done] is closed.
 //
 // # Tests
 //
