@@ -51,7 +51,11 @@ func flood(v *villain, text string) {
 	if err != nil {
 		return
 	}
-	v.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r))
+	v.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", acceptKey(r))
+	if name := r.Header.Get("Sec-WebSocket-Protocol"); name != "" {
+		v.say("Sec-WebSocket-Protocol: %s\r\n", name)
+	}
+	v.say("\r\n")
 	go v.idle()
 	p := frame.Append(nil, frame.Header{Fin: true, Opcode: frame.OpText}, []byte(text))
 	for {
