@@ -171,7 +171,11 @@ func TestAttackHTTP2(t *testing.T) {
 		}, "PROTOCOL_ERROR", 2},
 		{"ENABLE_PUSH by a server", func(v *villain2, _ uint32) { v.send(settings2, 0, 0, string(setting(2, 1))) }, "PROTOCOL_ERROR", 2},
 		{"RST_STREAM", func(v *villain2, s uint32) { v.send(rst2, 0, s, string(u32(2))) }, "INTERNAL_ERROR", 1},
-		{"GOAWAY with an error", func(v *villain2, _ uint32) { v.send(goAway2, 0, 0, string(u32(1<<31-1, 11))+"calm"); v.Close() }, "ENHANCE_YOUR_CALM", 2},
+		{"GOAWAY with an error", func(v *villain2, _ uint32) {
+			v.send(goAway2, 0, 0, string(u32(1<<31-1, 11))+"calm")
+			time.Sleep(time.Second)
+			v.Close()
+		}, "ENHANCE_YOUR_CALM", 2},
 		{"end of the connection", func(v *villain2, _ uint32) { v.Close() }, "", 2},
 		{"HTTP/1.1 answer", func(v *villain2, _ uint32) { v.say("HTTP/1.1 400 Bad Request\r\n\r\n") }, "", 2},
 	} {
