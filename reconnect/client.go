@@ -263,8 +263,8 @@ func (c *Client) AwaitUp(ctx context.Context) error {
 	defer c.mu.Unlock()
 	for c.state != Up || c.broken {
 		switch {
-		case c.state == Closed && c.err != nil:
-			return fmt.Errorf("%w: %w", ErrClosed, c.err)
+		case c.state >= Closing && c.err != nil:
+			return &because{ErrClosed, "websocket: the client has ended", c.err}
 		case c.state >= Closing:
 			return ErrClosed
 		}

@@ -62,11 +62,20 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// lost is a write that a connection did not take.
-type lost struct{ err error }
-
-func (e *lost) Error() string {
-	return "websocket: the client is not connected: " + strings.TrimPrefix(e.err.Error(), "websocket: ")
+// because is one of the errors above with its reason.
+type because struct {
+	kind error
+	what string
+	err  error
 }
 
-func (e *lost) Unwrap() []error { return []error{ErrDown, e.err} }
+func (e *because) Error() string {
+	return e.what + ": " + strings.TrimPrefix(e.err.Error(), "websocket: ")
+}
+
+func (e *because) Unwrap() []error { return []error{e.kind, e.err} }
+
+// lost is for what a connection did not take.
+func lost(err error) error {
+	return &because{ErrDown, "websocket: the client is not connected", err}
+}

@@ -48,7 +48,7 @@ func (c *Client) Flush(ctx context.Context) error {
 	}
 	err := s.Flush(ctx)
 	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
-		return &lost{err}
+		return lost(err)
 	}
 	return err
 }

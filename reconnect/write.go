@@ -93,7 +93,7 @@ func (c *Client) give(ctx context.Context, s *websocket.Conn, t websocket.Messag
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.Is(err, frame.ErrInvalidUTF8) {
 		return err
 	}
-	return &lost{err}
+	return lost(err)
 }
 
 // valid judges a message as the connection would.
