@@ -70,7 +70,8 @@ type session1 struct {
 	busy  bool      // somebody has the turn
 	queue []*turn
 	used  bool   // a request was made
-	taken bool   // by a socket
+	taken bool   // by the answer to an opening handshake
+	sold  bool   // and by a socket: the answer was good
 	early []byte // what came behind the 101
 	last  bool   // no more requests
 	ended bool   // nothing is to be read or written any more
@@ -128,7 +129,7 @@ func (s *session1) serve() error {
 			s.cur.wake.Signal()
 			s.room.Wait()
 		}
-		news, taken, ended := s.news, s.taken, s.ended
+		news, taken, ended, mine, why := s.news, s.taken, s.ended, s.mine, s.err
 		s.news = nil
 		s.mu.Unlock()
 		bufpool.Put(buf)
@@ -139,7 +140,7 @@ func (s *session1) serve() error {
 		case taken:
 			return errTaken
 		case ended:
-			return s.over1()
+			return s.leave(mine, why)
 		}
 	}
 }
@@ -203,8 +204,7 @@ func (s *session1) handle(events []httpconn.Event) {
 			st.checkOver()
 		case httpconn.Upgraded:
 			st.head(ev)
-			s.taken = true
-			s.refuseAll()
+			s.taken = true // busy stays: nobody else has a turn
 		case httpconn.Failed:
 			st.err = ev.Err
 		}
@@ -212,16 +212,16 @@ func (s *session1) handle(events []httpconn.Event) {
 	}
 }
 
-// over1 ends what serve has begun, and returns why the connection is over.
-func (s *session1) over1() error {
-	if s.mine || s.err == errLast {
+// leave ends what serve has begun, and returns why the connection is over.
+func (s *session1) leave(mine bool, err error) error {
+	if mine || err == errLast {
 		s.link.Close() // says goodbye where there is TLS
 	}
 	s.link.Socket.Close()
-	if s.mine {
+	if mine {
 		return nil
 	}
-	return s.err
+	return err
 }
 
 // fail ends the connection because of err, which serve returns. s.mu is held.
@@ -260,7 +260,7 @@ func (s *session1) refuseAll() {
 // refusal returns why no request can be made, nil if one can. s.mu is held.
 func (s *session1) refusal() error {
 	switch {
-	case s.taken:
+	case s.sold:
 		return ErrUpgraded
 	case s.ended:
 		return &notSentError{s.err}
@@ -423,7 +423,7 @@ func (s *session1) isTaken() bool {
 func (s *session1) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken {
+	if s.taken || s.ended {
 		return
 	}
 	s.last, s.mine = true, true

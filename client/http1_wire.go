@@ -85,6 +85,8 @@ func (w *wire1) Transport() (stream.Transport, []byte) {
 	defer s.mu.Unlock()
 	early := s.early
 	s.early, s.out, s.h, s.cur = nil, nil, nil, nil
+	s.sold = true
+	s.refuseAll()
 	return s.t, early
 }
 

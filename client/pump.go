@@ -54,6 +54,9 @@ func (p *pump) tell() error {
 		if err != nil {
 			return err
 		}
+		if p.mail.inHurry() {
+			continue // nobody slows down what comes
+		}
 		p.mail.emit(Message{p.source, p.ref, p.socket, t, data})
 	}
 }

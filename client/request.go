@@ -53,15 +53,15 @@ func (c *Conn) roundTrip(r *http.Request, f *flow) (*http.Response, error) {
 
 // exchange is one request.
 type exchange struct {
-	c    *Conn
-	flow *flow
-	roundtrip.Stream
-	session session
-	req     *http.Request
+	c     *Conn
+	flow  *flow
+	req   *http.Request
+	first attempt // most often there is no other
 
 	// Guarded by the Conn's mu.
+	last     *attempt
 	answered bool // the head of the response is there
-	closed   bool // the stream is
+	closed   bool // the last attempt's stream is
 	canceled bool
 	done     bool
 }
@@ -126,113 +126,6 @@ func (c *Conn) address(r *http.Request) (*http.Request, error) {
 		}
 	}
 	return &to, nil
-}
-
-// open sends the head of the request on the connection there is, or on the next
-// one.
-func (x *exchange) open(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
-	for {
-		s, err := x.c.await(ctx, nil)
-		if err != nil {
-			return nil, err
-		}
-		st, err := s.open(ctx, r, end)
-		if err == nil {
-			x.Stream, x.session = st, s
-			x.c.carry(x.flow, s)
-			x.tell(PhaseHead, nil)
-			if end {
-				x.tell(PhaseEnd, nil)
-			}
-			return x, nil
-		}
-		if !x.c.again(ctx, x.flow, s, &err) {
-			return nil, err
-		}
-	}
-}
-
-// AwaitHead tells of the heads that come.
-func (x *exchange) AwaitHead(ctx context.Context, h *roundtrip.Head) error {
-	err := x.Stream.AwaitHead(ctx, h)
-	if err == nil {
-		phase := PhaseHead
-		if h.Status < 200 {
-			phase = PhaseInterim
-		}
-		x.c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: phase, Status: h.Status, Header: h.Header})
-	}
-	return err
-}
-
-// Read tells of the trailer.
-func (x *exchange) Read(p []byte) (int, error) {
-	n, err := x.Stream.Read(p)
-	if err != nil && err != io.EOF {
-		x.over(err)
-	}
-	if err == io.EOF {
-		if t := x.Stream.Trailers(); t != nil {
-			x.c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: PhaseTrailer, Header: t})
-		}
-	}
-	return n, err
-}
-
-// WriteEnd and WriteTrailers tell that all was sent.
-func (x *exchange) WriteEnd(p []byte) error {
-	err := x.Stream.WriteEnd(p)
-	x.tell(PhaseEnd, err)
-	return err
-}
-
-func (x *exchange) WriteTrailers(h http.Header) error {
-	err := x.Stream.WriteTrailers(h)
-	x.tell(PhaseEnd, err)
-	return err
-}
-
-// tell tells how far the request has come.
-func (x *exchange) tell(p Phase, err error) {
-	x.c.steps.request(RequestInfo{Ref: x.flow.ref, Phase: p, Request: x.req, Err: err})
-}
-
-// Abort tells that the request is given up.
-func (x *exchange) Abort() {
-	x.c.mu.Lock()
-	first := !x.canceled && !x.done
-	x.canceled = true
-	x.c.mu.Unlock()
-	if first {
-		x.c.steps.cancel(x.flow.ref)
-	}
-	x.Stream.Abort()
-}
-
-// Close tells that it is done, unless roundTrip will.
-func (x *exchange) Close() error {
-	err := x.Stream.Close()
-	x.c.mu.Lock()
-	x.closed = true
-	answered := x.answered
-	x.c.mu.Unlock()
-	if answered {
-		x.over(nil)
-	}
-	return err
-}
-
-// over notes the end.
-func (x *exchange) over(err error) {
-	c := x.c
-	c.mu.Lock()
-	done := x.done
-	x.done = true
-	c.mu.Unlock()
-	if !done {
-		c.finish(x.flow, x.session)
-		c.steps.response(ResponseInfo{Ref: x.flow.ref, Phase: PhaseEnd, Err: err})
-	}
 }
 
 // Request makes a request in the background. The owner is told of what comes of

@@ -134,6 +134,7 @@ func (s *server) end() {
 
 // Echo is a handler that sends every message back, until the connection ends.
 func Echo(c *websocket.Conn) {
+	defer c.CloseNow() // after an ending it does nothing
 	ctx := context.Background()
 	var buf []byte
 	for {
