@@ -292,9 +292,9 @@ func (c *Client) why(err error) error {
 	own := c.lostBy
 	c.lostBy = nil
 	if e, ok := errors.AsType[*websocket.CloseError](err); ok && own != nil && e.Received == nil {
-		lost := *e
-		lost.Cause = own
-		return &lost
+		gone := *e
+		gone.Cause = own
+		return &gone
 	}
 	return err
 }
