@@ -19,7 +19,7 @@ func TestAttackFloodInShutdown(t *testing.T) {
 			flood(v, strings.Repeat("x", 10000))
 		})
 		o := client.NewOwner(4)
-		c := open(t, ln, &client.Options{Owner: o, Retry: -1})
+		c := open(t, ln, &client.Options{Owner: o, Retry: -1, ClosingTimeout: 2 * time.Second})
 		upgraded := make(chan error, 1)
 		go func() {
 			_, err := c.Upgrade(context.Background(), "/", nil)
