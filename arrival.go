@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -28,7 +29,7 @@ const (
 // waited for.
 func (c *Conn) Flush(ctx context.Context) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	if err := c.awaitWritten(ctx); err != nil {
 		return err
@@ -42,7 +43,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	for pause := firstLook; ; {
 		select {
 		case <-ctx.Done():
-			return contextError(ctx, "flush")
+			return stream.ContextError(ctx, "flush")
 		case <-timer.C:
 		}
 		ok, err := arrived()
@@ -91,7 +92,7 @@ func (c *Conn) awaitWritten(ctx context.Context) error {
 	if err := c.lostLocked(); err != nil {
 		return err
 	}
-	return contextError(ctx, "flush")
+	return stream.ContextError(ctx, "flush")
 }
 
 // lost returns why what was written can't arrive any more, nil if it may.

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -57,9 +56,6 @@ func CloseStatus(err error) StatusCode {
 	return 0
 }
 
-// errNoContext refuses a nil context before it can do any harm.
-var errNoContext error = &OptionError{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}
-
 // cleanEnding reports whether the peer closed because it was done: browsers
 // send no code then, unless the page gives one.
 func cleanEnding(err error) bool {
@@ -72,16 +68,3 @@ func cleanEnding(err error) bool {
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
-
-// contextError returns the error for an operation whose context has ended, nil
-// when it has not.
-func contextError(ctx context.Context, op string) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); cause != err {
-		return fmt.Errorf("websocket: %s: %w: %w", op, err, cause)
-	}
-	return fmt.Errorf("websocket: %s: %w", op, err)
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/dial"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -23,7 +24,7 @@ import (
 // message is open and there is room. c.mu is held, and released while waiting.
 func (c *Conn) awaitTurn(ctx context.Context, n int) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	if c.err == nil && c.mayBegin(n) && ctx.Done() == nil {
 		return nil
@@ -55,7 +56,7 @@ func (c *Conn) await(ctx context.Context, n int, ready func(*Conn, int) bool) er
 		if err == nil && done != nil {
 			select {
 			case <-done:
-				err = contextError(ctx, "write")
+				err = stream.ContextError(ctx, "write")
 			default:
 			}
 		}
@@ -247,7 +248,7 @@ func (c *Conn) writeVector(ctx context.Context, v vectorWriter, hdr, payload []b
 	}
 	defer c.s.SetWriteDeadline(time.Time{})
 	c.extendDeadline()
-	if err := contextError(ctx, "write"); err != nil {
+	if err := stream.ContextError(ctx, "write"); err != nil {
 		return 0, err
 	}
 	n, err := v.Writev(hdr, payload)
@@ -280,7 +281,7 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 	for n < len(p) {
 		c.extendDeadline()
 		// The context may have ended, and set its deadline, before that.
-		if err := contextError(ctx, "write"); err != nil {
+		if err := stream.ContextError(ctx, "write"); err != nil {
 			return n, err
 		}
 		before := stream.Unsent(c.s)
@@ -299,7 +300,7 @@ func (c *Conn) write(ctx context.Context, p []byte) (n int, err error) {
 
 // writeTimeout returns the error for a write that a deadline ended.
 func (c *Conn) writeTimeout(ctx context.Context) error {
-	err := contextError(ctx, "write")
+	err := stream.ContextError(ctx, "write")
 	if err == nil {
 		return ErrWriteTimeout
 	}

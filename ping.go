@@ -10,6 +10,8 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // pingWaiter is a call of Ping that waits for its pong.
@@ -25,7 +27,7 @@ type pingWaiter struct {
 // [Conn.CloseRead] must have been called.
 func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	if ctx == nil {
-		return 0, errNoContext
+		return 0, option.ErrNoContext
 	}
 	w := &pingWaiter{rtt: make(chan time.Duration, 1)}
 	c.mu.Lock()
@@ -58,7 +60,7 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 			return rtt, nil
 		case <-changed:
 		case <-ctx.Done():
-			return 0, contextError(ctx, "ping")
+			return 0, stream.ContextError(ctx, "ping")
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -76,7 +78,7 @@ const (
 // beginRead takes the right to read, and lets go of what the last read lent.
 func (c *Conn) beginRead(ctx context.Context) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	if !c.reading.CompareAndSwap(readFree, readHeld) {
 		return c.beginLate(ctx)
@@ -105,7 +107,7 @@ func (c *Conn) beginLate(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return contextError(ctx, "read")
+			return stream.ContextError(ctx, "read")
 		}
 	}
 }

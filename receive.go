@@ -109,13 +109,13 @@ func (c *Conn) beforeWait(ctx context.Context) error {
 // often that was so, for a transport that does not get over a deadline.
 func (c *Conn) readError(ctx context.Context, err error, late int) error {
 	if stream.IsTimeout(err) {
-		if err := contextError(ctx, "read"); err != nil {
+		if err := stream.ContextError(ctx, "read"); err != nil {
 			return err
 		}
 		if !c.ended.Load() && late < maxLate {
 			c.s.SetReadDeadline(time.Time{})
 			// The context may have ended, and set its deadline, before that.
-			return contextError(ctx, "read")
+			return stream.ContextError(ctx, "read")
 		}
 	}
 	c.mu.Lock()

@@ -62,7 +62,7 @@ func (w *watch) set(ctx context.Context, s stream.Transport, d direction) error 
 	}
 	select {
 	case <-done:
-		return contextError(ctx, string(d))
+		return stream.ContextError(ctx, string(d))
 	default:
 		return nil
 	}

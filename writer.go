@@ -8,6 +8,7 @@ import (
 
 	"github.com/lariat-go/websocket/frame"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // Writer returns a writer for one message, which is sent in fragments as it is
@@ -146,6 +147,6 @@ func (w *messageWriter) abandon() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
-		w.fail(contextError(w.ctx, "write"))
+		w.fail(stream.ContextError(w.ctx, "write"))
 	}
 }

@@ -168,7 +168,7 @@ func clientOwner(s clientSpec) (func() error, error) {
 // echoer answers by callbacks.
 type echoer struct {
 	reconnect.NopCallbacks
-	s    clientSpec
+	s    *clientSpec
 	p    []byte
 	over chan error
 	once sync.Once
@@ -199,7 +199,12 @@ func clientReconnect(s clientSpec) (func() error, error) {
 	p := s.payload()
 	over := make(chan error, s.conns)
 	for range s.conns {
-		if _, err := reconnect.Start(context.Background(), "ws://"+s.addr+"/", &echoer{s: s, p: p, over: over}, nil); err != nil {
+		c, err := reconnect.Start(context.Background(), "ws://"+s.addr+"/", &echoer{s: &s, p: p, over: over}, nil)
+		if err != nil {
+			return nil, err
+		}
+		// One after the other, so that what connecting takes is used again.
+		if err := c.AwaitUp(context.Background()); err != nil {
 			return nil, err
 		}
 	}

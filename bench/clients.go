@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -65,6 +64,7 @@ func clientCommand(args []string) error {
 	warmUp := fs.Duration("warmup", 300*time.Millisecond, "time before the clock starts")
 	duration := fs.Duration("duration", time.Second, "time measured")
 	cpuProfile := fs.String("cpuprofile", "", "file for a CPU profile of the time measured")
+	memProfile := fs.String("memprofile", "", "client-idle: file for a profile of what the clients hold")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -77,24 +77,22 @@ func clientCommand(args []string) error {
 	}
 	out := json.NewEncoder(os.Stdout)
 	if s.mode == modeClientIdle {
-		return idleClients(c, s, out)
+		if *memProfile == "" {
+			return idleClients(c, s, out)
+		}
+		runtime.MemProfileRate = 1
+		return errors.Join(idleClients(c, s, out), writeProfile("heap", *memProfile))
 	}
 	wait, err := c.client(s)
 	if err != nil {
 		return err
 	}
 	time.Sleep(*warmUp)
-	if *cpuProfile != "" {
-		f, err := os.Create(*cpuProfile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profileCPU(*cpuProfile)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	n, start := s.run.messages.Load(), time.Now()

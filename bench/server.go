@@ -57,17 +57,11 @@ func serverCommand(args []string) (err error) {
 		runtime.MemProfileRate = 1
 		defer func() { err = errors.Join(err, writeProfile("allocs", *memProfile)) }()
 	}
-	if *cpuProfile != "" {
-		f, err := os.Create(*cpuProfile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profileCPU(*cpuProfile)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	ln, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
@@ -90,6 +84,24 @@ func serverCommand(args []string) (err error) {
 	case err := <-done:
 		return err
 	}
+}
+
+// profileCPU writes a profile to a file, "" for none, until stop is called.
+func profileCPU(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
 }
 
 func writeProfile(name, file string) error {

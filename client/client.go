@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // Conn is a connection to one server, made again when it is lost. Any number of
@@ -233,7 +233,7 @@ func (c *Conn) Close() error {
 // ends before that, the rest is cut off, and the error wraps its cause.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	c.mu.Lock()
 	c.close()
@@ -265,7 +265,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	if context.Cause(ctx) == errClosing {
 		return nil
 	}
-	return contextError(ctx, "shutdown")
+	return stream.ContextError(ctx, "shutdown")
 }
 
 var errClosing = errors.New("websocket: closing took longer than ClosingTimeout")
@@ -278,18 +278,6 @@ func (c *Conn) close() {
 	if c.cancel != nil {
 		c.cancel()
 	}
-}
-
-// errNoContext refuses a nil context before it can do any harm.
-var errNoContext error = &websocket.OptionError{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}
-
-// contextError returns the error for something whose context has ended.
-func contextError(ctx context.Context, what string) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err {
-		return fmt.Errorf("websocket: %s: %w: %w", what, err, cause)
-	}
-	return fmt.Errorf("websocket: %s: %w", what, err)
 }
 
 func trimmed(err error) string { return strings.TrimPrefix(err.Error(), "websocket: ") }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -212,17 +211,8 @@ func (c *Conn) try() (session, error) {
 // fatal reports whether another attempt would fail as well: what is wrong is the
 // server's certificate, or the options.
 func fatal(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return true
-	}
 	_, ok := errors.AsType[*websocket.OptionError](err)
-	return ok || errors.Is(err, websocket.ErrNoHTTP2)
+	return ok || dial.Untrusted(err) || errors.Is(err, websocket.ErrNoHTTP2)
 }
 
 // up says that s can be used.

@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // State is what a Conn is doing.
@@ -90,7 +93,7 @@ func (c *Conn) change() <-chan struct{} {
 // will not be. A session that the caller has no more use for is not it.
 func (c *Conn) await(ctx context.Context, not session) (session, error) {
 	if ctx == nil {
-		return nil, errNoContext
+		return nil, option.ErrNoContext
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +119,7 @@ func (c *Conn) await(ctx context.Context, not session) (session, error) {
 		}
 		c.mu.Lock()
 		if ctx.Err() != nil {
-			return nil, contextError(ctx, "waiting for the connection")
+			return nil, stream.ContextError(ctx, "waiting for the connection")
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/protocol"
 )
 
@@ -27,7 +28,7 @@ import (
 // gets the messages: the socket is for writing then.
 func (c *Conn) Upgrade(ctx context.Context, path string, o *UpgradeOptions) (*websocket.Conn, error) {
 	if ctx == nil {
-		return nil, errNoContext
+		return nil, option.ErrNoContext
 	}
 	u, err := c.newHandshake(path, o)
 	if err != nil {

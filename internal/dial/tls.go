@@ -3,6 +3,7 @@ package dial
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -63,4 +64,20 @@ func NotHTTP2(l *Link) error {
 		return fmt.Errorf("%w: it chose no protocol by ALPN", h2http.ErrNoHTTP2)
 	}
 	return fmt.Errorf("%w: it chose %q by ALPN", h2http.ErrNoHTTP2, l.Proto)
+}
+
+// Untrusted reports whether err is about the certificate of a server or a proxy:
+// the next attempt would find the same.
+func Untrusted(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok
 }

@@ -27,3 +27,6 @@ func OrDefault[T ~int | ~int64](v, def T) T {
 	}
 	return v
 }
+
+// ErrNoContext refuses a nil context before it can do any harm.
+var ErrNoContext error = &Error{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}

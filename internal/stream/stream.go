@@ -4,7 +4,9 @@
 package stream
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -119,4 +121,17 @@ func Cancel(t Transport, version int) {
 			a.Abort(0x10c)
 		}
 	}
+}
+
+// ContextError returns the error for something whose context has ended, nil when
+// it has not. It wraps both the error and the cause of ctx.
+func ContextError(ctx context.Context, what string) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != err {
+		return fmt.Errorf("websocket: %s: %w: %w", what, err, cause)
+	}
+	return fmt.Errorf("websocket: %s: %w", what, err)
 }
