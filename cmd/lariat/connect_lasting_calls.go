@@ -151,8 +151,14 @@ func (l *lasting) ended(c *reconnect.Client) reconnect.Next {
 	return l.next()
 }
 
-// OnConnectError leaves what to do to the policy, unless this end closes.
-func (l *lasting) OnConnectError(*reconnect.Client, error, int) reconnect.Next { return l.next() }
+// OnConnectError leaves what to do to the policy, unless this end closes, or the
+// server speaks another version of HTTP than the one that is wanted.
+func (l *lasting) OnConnectError(_ *reconnect.Client, err error, _ int) reconnect.Next {
+	if versionFailure("", err) != nil {
+		return reconnect.Stop()
+	}
+	return l.next()
+}
 
 func (l *lasting) next() reconnect.Next {
 	if l.closing.Load() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +29,7 @@ type owning struct {
 	why      atomic.Pointer[failure] // nil: it ended well
 	refused  atomic.Int64            // lines that were not sent
 	up       atomic.Bool             // there is a connection, as far as was told
+	down     chan struct{}           // closed when that is lost; of the goroutine that tells
 
 	mu     sync.Mutex
 	socket *websocket.Conn // nil while there is none
@@ -142,7 +142,10 @@ func (w *owning) tell(ev client.Event) error {
 	}
 	switch ev := ev.(type) {
 	case client.Up:
-		go w.connected()
+		w.down = make(chan struct{})
+		go w.connected(w.down)
+	case client.Down:
+		close(w.down)
 	case client.Upgraded:
 		w.has(ev.Socket)
 	case client.Message:
@@ -151,10 +154,10 @@ func (w *owning) tell(ev client.Event) error {
 		}
 	case client.Closed:
 		w.has(nil)
-		// Over HTTP/2 the connection stays; a socket that the server has closed
-		// was all it was for.
-		if ev.Err.Received != nil && ev.Socket.HTTPVersion() != 1 {
-			w.end(websocket.StatusNormalClosure, closedFailure(ev.Err))
+		// Over HTTP/2 the connection stays when a socket ends; that was all it was
+		// for.
+		if ev.Socket.HTTPVersion() != 1 {
+			go w.without(ev.Err, w.down)
 		}
 	case client.GaveUp:
 		w.stop(w.flags.clientFailure(w.ctx, w.url, ev.Err))
@@ -162,20 +165,45 @@ func (w *owning) tell(ev client.Event) error {
 	return nil
 }
 
-// connected makes the requests and opens the socket, on a connection that is up.
-func (w *owning) connected() {
+// connected makes the requests and opens the socket, on a connection that is up
+// until down is closed.
+func (w *owning) connected(down <-chan struct{}) {
 	err := w.flags.before(w.ctx, w.printer, w.url, w.conn, w.dial.Header, w.requests)
 	if err == nil {
 		_, err = w.conn.Upgrade(w.ctx, w.url.RequestURI(), &client.UpgradeOptions{Header: w.dial.Header})
 	}
-	if err == nil || !final(err) {
-		return // when the connection was lost, there is another Up
+	if err == nil {
+		return
+	}
+	if !final(err) && lostSoon(down) {
+		return // there may be another Up
 	}
 	f := asFailure(err)
 	if f.code == exitOther {
 		f = w.flags.clientFailure(w.ctx, w.url, err)
 	}
 	w.end(websocket.StatusGoingAway, f)
+}
+
+// without ends it when a socket has ended and its connection has not.
+func (w *owning) without(err *websocket.CloseError, down <-chan struct{}) {
+	if err.Received == nil && lostSoon(down) {
+		return
+	}
+	w.end(websocket.StatusNormalClosure, endFailure(w.ctx, err))
+}
+
+// lostSoon reports whether the loss of the connection, which closes down, is the
+// reason for a failure that was told before.
+func lostSoon(down <-chan struct{}) bool {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-down:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // final reports whether an opening handshake, or a request before it, has failed
@@ -188,7 +216,7 @@ func final(err error) bool {
 		return true
 	}
 	_, option := errors.AsType[*websocket.OptionError](err)
-	return option || errors.Is(err, os.ErrDeadlineExceeded)
+	return option || versionFailure("", err) != nil
 }
 
 // has notes the socket there is.

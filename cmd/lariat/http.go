@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/h2"
 	"github.com/lariat-go/websocket/handshake"
-	"github.com/spf13/cobra"
 )
 
 // httpFlag is the value of --http: 1, 2 or auto.
@@ -55,7 +56,8 @@ const httpText = `With --http 2 the WebSocket is a stream of an HTTP/2 connectio
 wss the server has to choose h2 by ALPN, with ws it must be known to speak HTTP/2.
 A server that does not, or that takes no WebSockets so, gives exit code 5. --http
 auto offers a wss server both, and goes over HTTP/1.1 where HTTP/2 is not possible;
-with ws it is HTTP/1.1.`
+with ws it is HTTP/1.1. Through several proxies, and with --request, --reconnect or
+--owner-events, auto is what the server chooses, without a second try.`
 
 // versionName is a major version of HTTP as people write it.
 func versionName(major int) string {
@@ -104,11 +106,15 @@ func versionFailure(text string, err error) *failure {
 		}
 	case errors.Is(err, websocket.ErrNoHTTP2):
 		return &failure{code: exitRefused, msg: strings.ReplaceAll(text, ": websocket: ", ": "), hint: either, err: err}
+	case strings.Contains(err.Error(), "speaks HTTP/1 and not HTTP/2"):
+		return &failure{code: exitRefused, msg: text, hint: noHTTP2Hint, err: err}
 	case strings.Contains(err.Error(), "tls: no application protocol"):
 		return &failure{code: exitTLS, msg: text, hint: "the server may speak HTTP/2 only: --http 2 or --http auto", err: err}
 	}
 	return nil
 }
+
+const noHTTP2Hint = "the server may not speak HTTP/2 there; --http 1 is HTTP/1.1"
 
 // versionHint is for an opening handshake that ended without an answer: it may
 // be that the server speaks another version of HTTP there.
@@ -118,7 +124,7 @@ func versionHint(wanted websocket.HTTPVersion, err error) string {
 		return ""
 	}
 	if wanted == websocket.HTTP2 {
-		return "the server may not speak HTTP/2 there; --http 1 is HTTP/1.1"
+		return noHTTP2Hint
 	}
 	if text := err.Error(); strings.Contains(text, "EOF") || strings.Contains(text, "reset by peer") {
 		return "the server hung up; if it speaks HTTP/2 only, try --http 2"
