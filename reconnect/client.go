@@ -11,6 +11,8 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/client"
+	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // Client is a connection that is made again whenever it is lost. It is made by
@@ -80,7 +82,7 @@ type Client struct {
 // The caller must end the client with [Client.Close], [Client.CloseNow] or ctx.
 func Start(ctx context.Context, url string, cb Callbacks, o *Options) (*Client, error) {
 	if ctx == nil {
-		return nil, errNoContext
+		return nil, option.ErrNoContext
 	}
 	own, err := settings(url, o)
 	if err != nil {
@@ -257,7 +259,7 @@ func (c *Client) Wait() error {
 // [Client.Err] when there is one).
 func (c *Client) AwaitUp(ctx context.Context) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -310,7 +312,7 @@ func (c *Client) await(ctx context.Context, what string) error {
 	case <-changed:
 		return nil
 	case <-ctx.Done():
-		return contextError(ctx, what)
+		return stream.ContextError(ctx, what)
 	}
 }
 
@@ -320,13 +322,4 @@ func (c *Client) change() <-chan struct{} {
 		c.changed = make(chan struct{})
 	}
 	return c.changed
-}
-
-// contextError returns the error for something whose context has ended.
-func contextError(ctx context.Context, what string) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err {
-		return fmt.Errorf("websocket: %s: %w: %w", what, err, cause)
-	}
-	return fmt.Errorf("websocket: %s: %w", what, err)
 }

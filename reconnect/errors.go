@@ -41,7 +41,6 @@ var (
 	errInCallback = errors.New("websocket: Flush is called by a callback and would wait for what comes after it: call it from another goroutine")
 	errGoexit     = errors.New("websocket: a callback ended its goroutine by runtime.Goexit, as t.FailNow does: return instead")
 	errPull       = &websocket.OptionError{Field: "Callbacks", Value: "some", Want: "nil, for Messages"}
-	errNoContext  = &websocket.OptionError{Field: "ctx", Value: nil, Want: "a context, context.Background() for none"}
 )
 
 // PanicError is why a client ended in whose callback, or Prepare, there was a

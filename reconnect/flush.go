@@ -3,6 +3,8 @@ package reconnect
 import (
 	"context"
 	"errors"
+
+	"github.com/lariat-go/websocket/internal/option"
 )
 
 // Flush waits until nothing of what was written so far is on this side any more:
@@ -19,7 +21,7 @@ import (
 // error instead.
 func (c *Client) Flush(ctx context.Context) error {
 	if ctx == nil {
-		return errNoContext
+		return option.ErrNoContext
 	}
 	c.mu.Lock()
 	for len(c.box.items) > 0 {

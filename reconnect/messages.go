@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/option"
+	"github.com/lariat-go/websocket/internal/stream"
 )
 
 // Messages returns an iterator over the messages to come, of this connection and
@@ -35,7 +37,7 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[websocket.Message, erro
 					return
 				}
 			case <-ctx.Done():
-				yield(websocket.Message{}, contextError(ctx, "read"))
+				yield(websocket.Message{}, stream.ContextError(ctx, "read"))
 				return
 			case <-c.Done():
 				if err := c.Err(); err != nil && !clean(err) {
@@ -50,7 +52,7 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[websocket.Message, erro
 func (c *Client) mayPull(ctx context.Context) error {
 	switch {
 	case ctx == nil:
-		return errNoContext
+		return option.ErrNoContext
 	case c.pull == nil:
 		return errPull
 	}

@@ -1,8 +1,6 @@
 package reconnect
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"maps"
 	"net"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/dial"
 )
 
 // Policy says after which endings a [Client] connects again (ruling C1). Both
@@ -118,23 +117,8 @@ func (p *Policy) afterFailure(err error) bool {
 // hopeless reports whether an attempt failed for what stays as it is: the
 // server's certificate, or the options.
 func hopeless(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		return true
-	}
-	if errors.Is(err, websocket.ErrNoHTTP2) {
-		return true
-	}
-	_, ok := errors.AsType[*websocket.OptionError](err)
-	return ok
+	_, option := errors.AsType[*websocket.OptionError](err)
+	return option || dial.Untrusted(err) || errors.Is(err, websocket.ErrNoHTTP2)
 }
 
 // ending is how a connection ended, as the callbacks and the policy see it.

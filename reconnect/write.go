@@ -6,6 +6,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/internal/option"
 )
 
 // Write sends a message. p is not changed and may be used again as soon as Write
@@ -39,7 +40,7 @@ func (c *Client) Write(ctx context.Context, t websocket.MessageType, p []byte) e
 func (c *Client) Send(ctx context.Context, t websocket.MessageType, p []byte) (seq uint64, err error) {
 	switch {
 	case ctx == nil:
-		return 0, errNoContext
+		return 0, option.ErrNoContext
 	case t != websocket.MessageText && t != websocket.MessageBinary:
 		return 0, &websocket.OptionError{Field: "MessageType", Value: t, Want: "MessageText or MessageBinary"}
 	}
