@@ -112,6 +112,9 @@ func attemptText(err error) string {
 		return closedText(ce)
 	}
 	dial, isDial := errors.AsType[*websocket.DialError](err)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && isDial {
+		return "lookup of " + dns.Name + ": " + dns.Err
+	}
 	op, isOp := errors.AsType[*net.OpError](err)
 	if isDial && isOp && dial.Step == websocket.StepConnect {
 		reason := op.Err
