@@ -1,7 +1,11 @@
 // Package interop_test holds the library against WebSockets that others wrote:
-// npm ws, undici, python-websockets, Chromium, and nginx, nghttpx, haproxy and
-// Apache as proxies; and its HTTP/2 against that of Node, curl and h2spec, and
-// against peers that break its rules.
+// npm ws, undici, python-websockets, Chromium, Cowboy, by itself and in RabbitMQ,
+// and nginx, nghttpx, haproxy and Apache as proxies of servers, tinyproxy, squid
+// and microsocks as proxies of clients; and its HTTP/2 against that of Node, curl
+// and h2spec, and against peers that break its rules.
+//
+// It also holds clients against what happens to them in a network: a server that
+// is killed, packets that are lost, names of which some addresses are dead.
 //
 // A test whose peer is not installed is skipped and says what is missing. The
 // environment variable LARIAT_INTEROP changes that: with "required" it fails,

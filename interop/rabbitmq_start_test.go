@@ -102,16 +102,3 @@ func (r *rabbit) boot() {
 		}
 	}
 }
-
-// kill ends the node as a power cut would.
-func (r *rabbit) kill() {
-	r.t.Helper()
-	if err := r.cmd.Process.Kill(); err != nil {
-		r.t.Fatal(err)
-	}
-	select {
-	case <-r.ended:
-	case <-time.After(patience):
-		r.t.Fatal("the node still runs")
-	}
-}
