@@ -119,7 +119,7 @@ func (c *Client) leave(ctx context.Context) {
 // The error matches [ErrUnsent] when messages were left in the outbox, or is the
 // one of the closing handshake ([websocket.Conn.Close]), of which a code that
 // cannot be sent is refused before anything happens. When the client has ended
-// before, Close does nothing. [Client.Err] is nil after Close.
+// before, Close does nothing.
 func (c *Client) Close(code websocket.StatusCode, reason string) error {
 	frame := websocket.CloseFrame(code, reason)
 	if err := frame.Check(); err != nil {
@@ -164,7 +164,9 @@ func (c *Client) beginClose(err error) (s *websocket.Conn, first bool) {
 		return nil, false
 	}
 	if first = c.state != Closing; first {
-		c.err = err
+		if c.err == nil { // else it was about to end by itself
+			c.err = err
+		}
 		c.stop()
 	}
 	return c.conn, first
@@ -230,8 +232,8 @@ func (c *Client) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err returns why the client has ended; nil while it has not, and after
-// [Client.Close] and [Client.CloseNow]. It wraps
+// Err returns why the client has ended; nil while it has not, and when
+// [Client.Close] or [Client.CloseNow] ended it. It wraps
 //
 //   - the [*websocket.CloseError] of the last connection, when there was to be
 //     none after it,

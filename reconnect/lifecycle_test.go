@@ -18,7 +18,7 @@ import (
 	"github.com/lariat-go/websocket/reconnect"
 )
 
-// S0.2, S1.2, S1.16, S3.20, S3.21, S3.22, S3.23, S3.24, C2, C8, C10: the client connects and upgrades again
+// S0.2, S1.1, S1.2, S1.16, S3.20, S3.21, S3.22, S3.23, S3.24, C2, C8, C10: the client connects and upgrades again
 // by itself, and tells of everything in its order.
 func TestEvents(t *testing.T) {
 	bubble(t, "S0.2 C2 S3.22", func(t *testing.T) {
@@ -457,6 +457,24 @@ func TestCallsInCallbacks(t *testing.T) {
 		c := start(t, r, options(s))
 		over(t, c)
 		r.want(t, "connect", "message x", `close 1000 ""`, "disconnect -1ns")
+	})
+}
+
+// A Close in the last callback does not hide why the client ended.
+func TestCloseAtTheEnd(t *testing.T) {
+	bubble(t, "OnDisconnect", func(t *testing.T) {
+		s := newSite(t, sockets(func(c *websocket.Conn, _ *http.Request) { c.Close(1008, "") }))
+		r := newRecorder()
+		r.disconnect = func(c *reconnect.Client, _ error, wait time.Duration) {
+			if wait < 0 {
+				c.Close(1000, "")
+			}
+		}
+		c := start(t, r, options(s))
+		over(t, c)
+		if websocket.CloseStatus(c.Err()) != 1008 {
+			t.Errorf("Err = %v", c.Err())
+		}
 	})
 }
 
