@@ -192,7 +192,7 @@ func connectHint(target string, err error) string {
 	var dns *net.DNSError
 	var dial *websocket.DialError
 	switch {
-	case errors.As(err, &dial) && dial.Status == 407:
+	case errors.As(err, &dial) && (dial.Status == 407 || dial.Status == 401):
 		return "the proxy wants a name and password: --proxy http://NAME:PASSWORD@HOST:PORT"
 	case errors.As(err, &dial) && dial.Step == websocket.StepProxy:
 		return "check the proxy and the URL; --proxy direct goes without one"
