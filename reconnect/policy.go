@@ -8,6 +8,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/frame"
+	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/dial"
 )
 
@@ -115,10 +116,11 @@ func (p *Policy) afterFailure(err error) bool {
 }
 
 // hopeless reports whether an attempt failed for what stays as it is: the
-// server's certificate, or the options.
+// server's certificate, which protocols it speaks, or the options.
 func hopeless(err error) bool {
 	_, option := errors.AsType[*websocket.OptionError](err)
-	return option || dial.Untrusted(err) || errors.Is(err, websocket.ErrNoHTTP2)
+	return option || dial.Untrusted(err) || dial.NoProtocol(err) ||
+		errors.Is(err, websocket.ErrNoHTTP2) || errors.Is(err, handshake.ErrExtendedConnectDisabled)
 }
 
 // ending is how a connection ended, as the callbacks and the policy see it.
