@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 )
 
@@ -41,7 +42,7 @@ func (a *Accepted) connect(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 	rc := http.NewResponseController(w)
 	_ = rc.EnableFullDuplex() // over HTTP/2 and HTTP/3 it always is
 	_ = rc.SetReadDeadline(time.Time{})
-	if d := orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout); d > 0 {
+	if d := option.OrDefault(o.HandshakeTimeout, DefaultHandshakeTimeout); d > 0 {
 		_ = rc.SetWriteDeadline(time.Now().Add(d))
 	}
 	sendHead(w, o, resp)

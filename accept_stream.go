@@ -8,6 +8,7 @@ import (
 
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -123,7 +124,7 @@ func (a *Accepted) upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOpti
 		o.Trace.Response(resp.Status, resp.Header)
 	}
 	buf := bufpool.Get(512)
-	werr := writeHead(transport, resp.AppendHTTP1(buf[:0]), orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
+	werr := writeHead(transport, resp.AppendHTTP1(buf[:0]), option.OrDefault(o.HandshakeTimeout, DefaultHandshakeTimeout))
 	bufpool.Put(buf)
 	if werr != nil && err == nil {
 		err = unsentAnswer(resp, werr)

@@ -11,6 +11,7 @@ import (
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/bufpool"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -195,8 +196,8 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 	return &config{
 		role:         role,
 		version:      uint8(max(h.HTTPVersion, 1)),
-		writeTimeout: orDefault(o.WriteTimeout, writeDefault),
-		closeTimeout: orDefault(o.CloseTimeout, DefaultCloseTimeout),
+		writeTimeout: option.OrDefault(o.WriteTimeout, writeDefault),
+		closeTimeout: option.OrDefault(o.CloseTimeout, DefaultCloseTimeout),
 		keepAlive:    o.KeepAlive,
 		onPing:       o.OnPing,
 		onPong:       o.OnPong,
@@ -209,17 +210,6 @@ func newConfig(role protocol.Role, h *handshake.Result, o *ConnOptions) *config 
 		skipUTF8:     o.SkipUTF8,
 		traced:       o.Trace != nil && o.Trace.Frame != nil,
 	}
-}
-
-// orDefault applies the rule for durations: 0 is the default, negative none.
-func orDefault(d, def time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return def
-	case d < 0:
-		return 0
-	}
-	return d
 }
 
 // Subprotocol returns the subprotocol that was agreed, "" for none.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/dial"
+	"github.com/lariat-go/websocket/internal/option"
 )
 
 // The defaults of [DialOptions].
@@ -105,10 +106,10 @@ func newDialer(o *DialOptions) (*dialer, error) {
 	if d.o.Proxy == nil {
 		d.o.Proxy = http.ProxyFromEnvironment
 	}
-	d.o.LookupTimeout = orDefault(o.LookupTimeout, DefaultLookupTimeout)
-	d.o.ConnectTimeout = orDefault(o.ConnectTimeout, DefaultConnectTimeout)
-	d.o.TLSHandshakeTimeout = orDefault(o.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout)
-	d.o.UpgradeTimeout = orDefault(o.UpgradeTimeout, DefaultUpgradeTimeout)
+	d.o.LookupTimeout = option.OrDefault(o.LookupTimeout, DefaultLookupTimeout)
+	d.o.ConnectTimeout = option.OrDefault(o.ConnectTimeout, DefaultConnectTimeout)
+	d.o.TLSHandshakeTimeout = option.OrDefault(o.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout)
+	d.o.UpgradeTimeout = option.OrDefault(o.UpgradeTimeout, DefaultUpgradeTimeout)
 	d.reach = dial.Dialer{
 		NetDial: o.NetDial, Unix: o.Unix, TLSConfig: o.TLSConfig,
 		LookupTimeout: d.o.LookupTimeout, ConnectTimeout: d.o.ConnectTimeout, TLSHandshakeTimeout: d.o.TLSHandshakeTimeout,

@@ -156,7 +156,7 @@ func (c *Conn) lookAlive() {
 		c.queuePing(nil)
 		if waiting && conf.Timeout >= 0 {
 			k.asked = true
-			wait = orDefault(conf.Timeout, conf.Interval)
+			wait = option.OrDefault(conf.Timeout, conf.Interval)
 		}
 	}
 	k.timer.Reset(wait)

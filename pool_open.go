@@ -9,6 +9,7 @@ import (
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2"
 	"github.com/lariat-go/websocket/internal/h2conn"
+	"github.com/lariat-go/websocket/internal/option"
 )
 
 // maxDials is how many connections are made for one stream: those before were
@@ -262,7 +263,7 @@ func (p *Pool) connect(ctx context.Context, d *dialer, r *route, k poolKey, both
 		Active:       of.busy.Store,
 		Config:       h2.Config{OnFrame: onFrame(p.Trace)},
 		Room:         q.tell,
-		IdleTimeout:  orDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
+		IdleTimeout:  option.OrDefault(p.IdleTimeout, DefaultPoolIdleTimeout),
 		PingInterval: max(p.PingInterval, 0),
 	}
 	c := d.newHTTP2(l, o)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -162,7 +163,7 @@ func (s *session1) readFailed(err error) {
 	switch {
 	case s.ended:
 	case err != io.EOF:
-		if err = lost1(err); s.lost != nil {
+		if err = lost1(err); s.lost != nil && !told(err) {
 			err = s.lost
 		}
 		s.fail(err)
@@ -174,6 +175,12 @@ func (s *session1) readFailed(err error) {
 		}
 		s.fail(err)
 	}
+}
+
+// told reports whether the server has said why: by an alert of TLS.
+func told(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
 }
 
 // lost1 returns the error for a connection that cannot be read or written.

@@ -37,7 +37,7 @@ func (m *mailbox) owned() bool {
 // emit tells the owner of ev. It waits while the owner's channel is full.
 func (m *mailbox) emit(ev Event) {
 	m.mu.Lock()
-	if len(m.queue) > 0 || m.hurried || !m.owner.offer(ev) {
+	if len(m.queue) > 0 || !m.owner.offer(ev) {
 		if !m.closed {
 			m.put(ev, false)
 		}

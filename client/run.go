@@ -212,7 +212,7 @@ func (c *Conn) try() (session, error) {
 // server's certificate, or the options.
 func fatal(err error) bool {
 	_, ok := errors.AsType[*websocket.OptionError](err)
-	return ok || dial.Untrusted(err) || errors.Is(err, websocket.ErrNoHTTP2)
+	return ok || dial.Untrusted(err) || dial.NoProtocol(err) || errors.Is(err, websocket.ErrNoHTTP2)
 }
 
 // up says that s can be used.
@@ -268,7 +268,7 @@ func (c *Conn) down(err error) bool {
 	}
 	wait := time.Duration(-1)
 	switch {
-	case closing || c.o.Retry == 0:
+	case closing || c.o.Retry == 0 || fatal(err):
 	case lived || asked(err):
 		c.mu.Lock()
 		c.left, c.attempts = c.o.Retry, 0
@@ -297,7 +297,7 @@ func (c *Conn) down(err error) bool {
 	if c.o.Retry == 0 {
 		n = 0
 	}
-	c.end(&GaveUpError{Attempts: n, Err: err})
+	c.end(&GaveUpError{Attempts: n, Fatal: fatal(err), Err: err})
 	return false
 }
 

@@ -175,6 +175,7 @@ func shellRules() []Rule {
 			Std:                std,
 			"internal/bufpool": "buffers held only while there are bytes",
 			"internal/h2":      "the rules of HTTP/2",
+			"internal/option":  "what 0 and negative settings mean",
 			"internal/poll":    "the engine of TLS on Linux",
 			"internal/stream":  "the transport under a connection",
 		}},
@@ -290,6 +291,7 @@ func shellRules() []Rule {
 			"handshake":       "a URL is judged before anything happens",
 			"internal/dial":   "the rule for redirects",
 			"internal/option": "defaults of limits",
+			"internal/stream": "the error for a context that has ended",
 			"math/rand/v2":    "waits vary, so that clients that lost their server together do not come back together",
 		}, Only: map[string]string{"math/rand/v2": "N"}},
 		{Package: "wsjson", Imports: map[string]string{

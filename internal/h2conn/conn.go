@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/internal/stream"
 )
 
@@ -76,9 +77,9 @@ func New(nc net.Conn, o *Options) *Conn {
 		nc: nc, t: stream.New(nc), o: *o,
 		start: time.Now(), done: make(chan struct{}), shut: make(chan struct{}), settled: make(chan struct{}),
 	}
-	c.o.WriteTimeout = orDefault(o.WriteTimeout, DefaultWriteTimeout)
-	c.o.HandshakeTimeout = orDefault(o.HandshakeTimeout, DefaultHandshakeTimeout)
-	c.o.PingTimeout = orDefault(o.PingTimeout, DefaultPingTimeout)
+	c.o.WriteTimeout = option.OrDefault(o.WriteTimeout, DefaultWriteTimeout)
+	c.o.HandshakeTimeout = option.OrDefault(o.HandshakeTimeout, DefaultHandshakeTimeout)
+	c.o.PingTimeout = option.OrDefault(o.PingTimeout, DefaultPingTimeout)
 	c.in.layered = isTLS(nc)
 	c.m.Init(&c.o.Config)
 	return c

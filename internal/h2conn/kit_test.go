@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +18,17 @@ import (
 	"github.com/lariat-go/websocket/internal/poll"
 )
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+// serving are the servers of pairs: a closed one lingers, and nobody waits for
+// that test by test.
+var serving sync.WaitGroup
+
+func TestMain(m *testing.M) {
+	os.Exit(leakcheck.Run(func() int {
+		code := m.Run()
+		serving.Wait()
+		return code
+	}, os.Stderr))
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
@@ -123,7 +135,7 @@ func join(t *testing.T, a, b net.Conn, server, client *h2conn.Options) *pair {
 	}
 	p.client, p.server = h2conn.New(a, client), h2conn.New(b, server)
 	clientServed := make(chan error, 1)
-	go func() { p.served <- p.server.Serve() }()
+	serving.Go(func() { p.served <- p.server.Serve() })
 	go func() { clientServed <- p.client.Serve() }()
 	t.Cleanup(func() {
 		p.client.Close()

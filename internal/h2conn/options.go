@@ -56,14 +56,3 @@ type Options struct {
 	// last one is over, by one goroutine at a time. It must not wait.
 	Active func(active bool)
 }
-
-// orDefault applies the rule for durations: 0 is the default, negative none.
-func orDefault(d, def time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return def
-	case d < 0:
-		return 0
-	}
-	return d
-}
