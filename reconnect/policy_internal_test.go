@@ -73,6 +73,7 @@ func TestPolicyFailure(t *testing.T) {
 		{"TLS cut off", dialError(io.ErrUnexpectedEOF), true},
 		{"options", &websocket.OptionError{Field: "Header"}, false},
 		{"no HTTP/2", websocket.ErrNoHTTP2, false},
+		{"no WebSockets over HTTP/2", fmt.Errorf("wrapped: %w", handshake.ErrExtendedConnectDisabled), false},
 		{"permanent", fmt.Errorf("no account: %w", ErrPermanent), false},
 		{"Prepare", errors.New("token server is down"), true},
 	} {
