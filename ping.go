@@ -106,9 +106,10 @@ func (c *Conn) answered(payload []byte) {
 // data moves a counter, not a timer.
 type keepAlive struct {
 	timer *time.Timer
-	seen  uint32 // Conn.received at the last look
-	quiet int    // looks without anything new
-	asked bool   // a ping is under way, and was sent while somebody read
+	seen  uint32        // Conn.received at the last look
+	quiet int           // looks without anything new
+	asked bool          // a ping is under way, and was sent while somebody read
+	left  time.Duration // until it must be answered
 }
 
 const looks = 8
@@ -142,7 +143,7 @@ func (c *Conn) lookAlive() {
 	reads, waiting := c.received.Load(), c.waiting.Load()
 	if reads != k.seen || k.asked && !waiting {
 		k.seen, k.quiet, k.asked = reads, 0, false
-	} else if k.asked {
+	} else if k.asked && k.left <= 0 {
 		c.mu.Unlock()
 		if l := c.conf.logger; l != nil {
 			l.Debug("websocket: keepalive failed", slog.Any("peer", c.RemoteAddr()), slog.Duration("timeout", conf.Timeout))
@@ -151,13 +152,19 @@ func (c *Conn) lookAlive() {
 		return
 	}
 	wait := conf.Interval / looks
-	if k.quiet++; k.quiet >= looks {
+	if k.asked {
+		// Looks go on, so that the silence after an answer counts from its
+		// beginning.
+	} else if k.quiet++; k.quiet >= looks {
 		k.quiet = 0
 		c.queuePing(nil)
 		if waiting && conf.Timeout >= 0 {
-			k.asked = true
-			wait = option.OrDefault(conf.Timeout, conf.Interval)
+			k.asked, k.left = true, option.OrDefault(conf.Timeout, conf.Interval)
 		}
+	}
+	if k.asked {
+		wait = min(wait, k.left)
+		k.left -= wait
 	}
 	k.timer.Reset(wait)
 	c.mu.Unlock()

@@ -156,7 +156,7 @@ func clientBars() []bar {
 		{id, "reconnect", "allocations per message", 0.05, absolute(allocsOf)},
 		{"client-get1", "client-h1", "× nethttp-get-h1, CPU", 1, against("nethttp-get-h1", cpuOf)},
 		{"client-get16", "client-h2", "× nethttp-get-h2, CPU", 1, against("nethttp-get-h2", cpuOf)},
-		{"client-idle", "reconnect", "bytes per client", 8 << 10, absolute(bytesOf)},
+		{"client-idle", "reconnect", "bytes of heap and stacks per client", 8 << 10, absolute(liveOf)},
 		{"client-idle", "reconnect", "goroutines per client", 1, absolute(goroutinesOf)},
 	}
 }

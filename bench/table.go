@@ -72,6 +72,9 @@ func allocsOf(s sample) float64 { return s.Allocs }
 func bytesOf(s sample) float64  { return s.PerConn }
 func p99Of(s sample) float64    { return s.P99 }
 
+// liveOf is what is in use, of what is resident.
+func liveOf(s sample) float64 { return s.HeapConn + s.StackConn }
+
 func goroutinesOf(s sample) float64 { return s.Goroutines }
 
 // writeTables prints a table of the rows about HTTP, one of those about clients
