@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lariat-go/websocket/internal/dial"
+	"github.com/lariat-go/websocket/internal/h1"
 )
 
 // H-C13: whatever a SOCKS5 proxy answers but a yes, and whatever user, password
@@ -104,6 +105,31 @@ func TestAttackCredentials(t *testing.T) {
 		user, password, ok := r.BasicAuth()
 		if !ok || user+":"+password != want || h.Get("X-Evil") != "" || len(h) != 1 {
 			t.Errorf("a proxy got %v", h)
+		}
+	}
+}
+
+// What a proxy's Header may not have is found before anything is sent: what ends
+// a line, and what makes a body of the bytes for the server.
+func TestAttackProxyHeader(t *testing.T) {
+	for _, h := range []http.Header{
+		{"X": {"a\r\nb: c"}},
+		{"X\r\nb": {"c"}},
+		{"X:": {"c"}},
+		{"Host": {"other"}},
+		{"Content-Length": {"5"}},
+		{"transfer-encoding": {"chunked"}},
+		{"Proxy-Authorization": {"Basic x\r\nA: b"}},
+	} {
+		p := &dial.Proxy{Scheme: "http", Header: h}
+		p.Host, p.Port = serve(t, nil, func(c net.Conn) {
+			if p, _ := io.ReadAll(c); len(p) > 0 {
+				t.Errorf("%v: the proxy got %q", h, p)
+			}
+		})
+		_, err := (&dial.Dialer{}).Connect(within(t), &dial.Target{Host: "target.invalid", Port: "80", Proxies: []*dial.Proxy{p}})
+		if e, ok := errors.AsType[*dial.Error](err); !ok || e.Step != dial.StepProxy || !errors.Is(err, h1.ErrField) {
+			t.Errorf("%v: %v", h, err)
 		}
 	}
 }

@@ -118,6 +118,10 @@ func tunnelHTTP(l *Link, p *Proxy, to string) (*h1.Response, error) {
 	header := http.Header{}
 	for name, values := range p.Header {
 		name = http.CanonicalHeaderKey(name)
+		if name == "Content-Length" || name == "Transfer-Encoding" {
+			// The proxy would take what is for the server for a body.
+			return nil, fmt.Errorf("%w: %s with CONNECT, which has no body", h1.ErrField, name)
+		}
 		header[name] = append(header[name], values...)
 	}
 	asked := header["Proxy-Authorization"] != nil
