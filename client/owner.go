@@ -27,6 +27,10 @@ import (
 // connections in between. A call that waits for a connection which is to be made
 // again, as AwaitUp does, is better made by another goroutine: its Down may need
 // room in the channel.
+//
+// What is told by calls of the owner's own, as Upgraded and the Response of an
+// upgrade that was refused, does not wait for room: it is kept until there is
+// some.
 type Owner struct {
 	// C has the events. It is closed when the owner has ended, by Close, and
 	// all its connections are over.

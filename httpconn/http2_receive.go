@@ -49,6 +49,11 @@ func (c *http2) handle(ev *h2.Event) {
 			c.done(s)
 		}
 	case h2.KindTrailers:
+		if ev.Head.TooLarge && !s.upgraded {
+			c.m.Reset(ev.Stream, h2.ErrCodeCancel)
+			c.failed(s, because(ErrLimit, "the trailer of the response"))
+			return
+		}
 		if !s.upgraded && len(ev.Head.Fields) > 0 {
 			c.add(Event{Kind: Trailer, ID: s.id, Header: h2http.Header(ev.Head.Fields)})
 		}

@@ -165,6 +165,9 @@ func (c *Conn) receive(in []byte) {
 	c.inReceive = false
 }
 
+// errTrailer ends a stream: fields are missing, and nobody would know.
+var errTrailer = errors.New("websocket: the HTTP/2 trailer is longer or has more fields than is taken")
+
 // handle deals with an event. c.mu is held, and released for a moment by a new
 // request.
 func (c *Conn) handle(ev *h2.Event) {
@@ -178,7 +181,12 @@ func (c *Conn) handle(ev *h2.Event) {
 			s.head(ev.Head, ev.End)
 		}
 	case h2.KindTrailers:
-		if s := owner(ev.Stream); s != nil {
+		switch s := owner(ev.Stream); {
+		case s == nil:
+		case ev.Head.TooLarge:
+			c.m.Reset(s.m, h2.ErrCodeCancel)
+			s.fail(errTrailer)
+		default:
 			s.more().trailers = ev.Head.Fields
 			s.inputEnded()
 		}
