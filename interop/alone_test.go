@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +28,9 @@ func alone(t *testing.T) bool {
 	t.Helper()
 	const key = "LARIAT_INTEROP_ALONE"
 	if os.Getenv(key) == t.Name() {
+		for _, addr := range []string{"127.0.0.1", "2001:db8::1", "2001:db8::2"} {
+			awaitAddress(t, addr)
+		}
 		return true
 	}
 	unshare := needProgram(t, "unshare")
@@ -39,7 +44,7 @@ func alone(t *testing.T) bool {
 		absent(t, fmt.Sprintf("the right to make a network namespace (%.200s)", out))
 	}
 	resolver := filepath.Join(t.TempDir(), "resolv.conf")
-	if err := os.WriteFile(resolver, []byte("nameserver 127.0.0.53\noptions timeout:1 attempts:1\n"), 0o644); err != nil {
+	if err := os.WriteFile(resolver, []byte("nameserver 127.0.0.53\noptions timeout:5 attempts:2\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -63,6 +68,28 @@ exec "$2" -test.run="^$3\$" -test.count=1 -test.parallel=4 -test.v`
 	}
 	t.Logf("%s", out)
 	return false
+}
+
+// awaitAddress waits until an address can be reached, which a busy kernel may take a
+// moment for. Nobody listens there: that it is refused says that it can.
+func awaitAddress(t *testing.T, addr string) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); ; {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(addr, "9"), 100*time.Millisecond)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s cannot be reached: %v", addr, err)
+		}
+	}
 }
 
 // firewall changes the rules for packets that come in.

@@ -42,7 +42,8 @@ func TestDeadAddress(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				begin := time.Now()
 				if err := connect(ctx, addr); err != nil {
-					t.Errorf("%s: %v", who, err)
+					found, lookup := net.DefaultResolver.LookupHost(t.Context(), name)
+					t.Errorf("%s: %v; the name is that of %v, %v", who, err, found, lookup)
 				}
 				if d := time.Since(begin); d > time.Second {
 					t.Errorf("%s took %v", who, d)
@@ -87,6 +88,7 @@ func serveAt(t *testing.T, hosts ...string) (port string) {
 		}
 	}))
 	port = strconv.Itoa(freePort(t))
+	var more []net.Listener
 	for i, host := range hosts {
 		l, err := net.Listen("tcp", host+":"+port)
 		if err != nil {
@@ -95,11 +97,14 @@ func serveAt(t *testing.T, hosts ...string) (port string) {
 		if i == 0 {
 			_ = s.Listener.Close()
 			s.Listener = l
-			continue
+		} else {
+			more = append(more, l)
 		}
-		go func() { _ = s.Config.Serve(l) }()
 	}
 	s.Start()
+	for _, l := range more {
+		go func() { _ = s.Config.Serve(l) }()
+	}
 	t.Cleanup(s.Close)
 	return port
 }
