@@ -62,7 +62,7 @@ func flood(v *villain, text string) {
 		if _, err := v.Write(p); err != nil {
 			return
 		}
-		time.Sleep(time.Millisecond) // the clock of a bubble has to get on
+		time.Sleep(10 * time.Millisecond) // the clock of a bubble has to get on
 	}
 }
 
