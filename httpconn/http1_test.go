@@ -3,9 +3,9 @@ package httpconn_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
-	"math"
 	"strings"
 	"testing"
 
