@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,6 +203,23 @@ func TestFatal(t *testing.T) {
 	e := gaveUp(t, c)
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](e); !ok || !e.Fatal || e.Attempts != 1 {
 		t.Errorf("%+v", e)
+	}
+}
+
+// A proxy that does not take the password will not take it in five seconds.
+func TestFatalProxy(t *testing.T) {
+	for _, status := range []int{http.StatusProxyAuthRequired, http.StatusUnauthorized} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		c, err := client.Open("192.0.2.1:80", &client.Options{Proxies: []client.Proxy{{URL: "http://user:wrong@" + proxy.Listener.Addr().String()}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := gaveUp(t, c)
+		if de, ok := errors.AsType[*websocket.DialError](e); !ok || de.Status != status || !e.Fatal || e.Attempts != 1 || !strings.Contains(e.Error(), "password") {
+			t.Errorf("%+v", e)
+		}
+		c.Close()
+		proxy.Close()
 	}
 }
 

@@ -208,11 +208,11 @@ func (c *Conn) try() (session, error) {
 	return c.newSession1(l), nil
 }
 
-// fatal reports whether another attempt would fail as well: what is wrong is the
-// server's certificate, or the options.
+// fatal reports whether another attempt would fail as well: what is wrong are the
+// options, or what server and proxy are.
 func fatal(err error) bool {
 	_, ok := errors.AsType[*websocket.OptionError](err)
-	return ok || dial.Untrusted(err) || dial.NoProtocol(err) || errors.Is(err, websocket.ErrNoHTTP2)
+	return ok || dial.Hopeless(err) || errors.Is(err, websocket.ErrNoHTTP2)
 }
 
 // up says that s can be used.

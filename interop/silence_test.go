@@ -13,9 +13,8 @@ import (
 )
 
 // What it may take until a keepalive notices that no packet arrives any more: its
-// interval and its timeout, and two seconds, for a busy machine and for the time
-// that HTTP/2 leaves its peer to say goodbye.
-const noticed = 4 * time.Second
+// interval and its timeout, and a second for a busy machine.
+const noticed = 3 * time.Second
 
 // watcher tells what a client of package reconnect sees.
 type watcher struct {

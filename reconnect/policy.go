@@ -119,7 +119,7 @@ func (p *Policy) afterFailure(err error) bool {
 // server's certificate, which protocols it speaks, or the options.
 func hopeless(err error) bool {
 	_, option := errors.AsType[*websocket.OptionError](err)
-	return option || dial.Untrusted(err) || dial.NoProtocol(err) ||
+	return option || dial.Hopeless(err) ||
 		errors.Is(err, websocket.ErrNoHTTP2) || errors.Is(err, handshake.ErrExtendedConnectDisabled)
 }
 

@@ -138,9 +138,9 @@ func tunnelHTTP(l *Link, p *Proxy, to string) (*h1.Response, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case r.Status == http.StatusProxyAuthRequired && !asked:
+	case unknownUser(r.Status) && !asked:
 		return r, fmt.Errorf("it wants a password: put user:password@ before its host (status %d)", r.Status)
-	case r.Status == http.StatusProxyAuthRequired:
+	case unknownUser(r.Status):
 		return r, fmt.Errorf("it does not take this user and password (status %d)", r.Status)
 	case r.Status < 200 || r.Status > 299:
 		return r, fmt.Errorf("it refused to connect to %s: status %d %s", to, r.Status, http.StatusText(r.Status))
@@ -178,3 +178,9 @@ type opened struct{ conn net.Conn }
 func (o opened) Dial(string, string) (net.Conn, error) { return o.conn, nil }
 
 func (o opened) DialContext(context.Context, string, string) (net.Conn, error) { return o.conn, nil }
+
+// unknownUser reports whether a proxy wants another user and password: 407, or
+// 401, which is a server's and given by some proxies (tinyproxy) too.
+func unknownUser(status int) bool {
+	return status == http.StatusProxyAuthRequired || status == http.StatusUnauthorized
+}

@@ -162,3 +162,13 @@ type during struct {
 func (e *during) Error() string { return e.what + strings.TrimPrefix(e.err.Error(), "websocket: ") }
 
 func (e *during) Unwrap() error { return e.err }
+
+// Hopeless reports whether the next attempt would find the same as the one that
+// has failed with err: a certificate that is no good, a server that speaks nothing
+// of what was offered, a proxy that does not take the password.
+func Hopeless(err error) bool {
+	if de, ok := errors.AsType[*Error](err); ok && unknownUser(de.Status) {
+		return true
+	}
+	return untrusted(err) || noProtocol(err)
+}

@@ -66,17 +66,16 @@ func NotHTTP2(l *Link) error {
 	return fmt.Errorf("%w: it chose %q by ALPN", h2http.ErrNoHTTP2, l.Proto)
 }
 
-// NoProtocol reports whether err is a server's alert that it speaks nothing of
+// noProtocol reports whether err is a server's alert that it speaks nothing of
 // what was offered (RFC 7301, section 3.2). With TLS 1.3 it may come when the
 // client thinks that all is well.
-func NoProtocol(err error) bool {
+func noProtocol(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error" && strings.Contains(op.Err.Error(), "no application protocol")
 }
 
-// Untrusted reports whether err is about the certificate of a server or a proxy:
-// the next attempt would find the same.
-func Untrusted(err error) bool {
+// untrusted reports whether err is about the certificate of a server or a proxy.
+func untrusted(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}
