@@ -96,9 +96,9 @@ func clientDial(s clientSpec) (func() error, error) {
 			}
 			if !s.run.more() {
 				if s.mode == modeClientIdle {
-					return nil
+					_, _, err = c.Append(ctx, nil) // until the server ends
 				}
-				return c.CloseNow()
+				return errors.Join(err, c.CloseNow())
 			}
 		}
 	}), nil

@@ -39,6 +39,11 @@ const (
 	modeSleep      mode = "sleep"       // before it answers a message that begins with sleepMark, the handler sleeps for napTime
 )
 
+// ofClients says whether m is one of the modes about clients.
+func (m mode) ofClients() bool {
+	return m == modeClient || m == modeClientGet || m == modeClientIdle
+}
+
 // In mode sleep every message's first byte is 0 or sleepMark.
 const (
 	sleepMark = 1

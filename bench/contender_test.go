@@ -58,7 +58,7 @@ func quiet() *phases {
 func TestContendersEcho(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeSleep || m == modeGet {
+			if m == modeSleep || m == modeGet || m.ofClients() {
 				continue // these have tests of their own
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestContendersClose(t *testing.T) {
 func TestContendersIdle(t *testing.T) {
 	for _, c := range contenders() {
 		for _, m := range c.modes {
-			if m == modeBroadcast || m == modeSleep || m == modeGet {
+			if m == modeBroadcast || m == modeSleep || m == modeGet || m.ofClients() {
 				continue
 			}
 			t.Run(c.name+"/"+string(m), func(t *testing.T) {
@@ -242,6 +242,43 @@ func TestRowsAndBars(t *testing.T) {
 	for _, b := range bars() {
 		if _, err := findContender(b.contender); err != nil || !ids[b.row] {
 			t.Errorf("bar of %s in row %s: no such row or contender", b.contender, b.row)
+		}
+	}
+}
+
+// Every client gets back what it sends, and ends when it is told to.
+func TestClients(t *testing.T) {
+	for _, c := range contenders() {
+		for _, m := range c.modes {
+			if c.client == nil || !m.ofClients() {
+				continue
+			}
+			t.Run(c.name+"/"+string(m), func(t *testing.T) {
+				partner, serves := "server", modePlain
+				if m == modeClientGet {
+					partner, serves = "site", modeClientGet
+				}
+				server, err := findContender(partner)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := clientSpec{addr: listen(t, server, serves).addr, mode: m, conns: 3, size: 1 << 10, run: new(clientRun)}
+				s.run.stopping.Store(m == modeClientIdle)
+				wait, err := c.client(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for s.run.messages.Load() < 3 {
+					time.Sleep(time.Millisecond)
+				}
+				if m == modeClientIdle {
+					return // it would be for good
+				}
+				s.run.stopping.Store(true)
+				if err := wait(); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 }

@@ -114,9 +114,7 @@ func clientRows() []row {
 }
 
 // aboutClients says whether a row is one of clientRows.
-func (r row) aboutClients() bool {
-	return r.mode == modeClient || r.mode == modeClientGet || r.mode == modeClientIdle
-}
+func (r row) aboutClients() bool { return r.mode.ofClients() }
 
 // httpRows are those about HTTP/2, in a table of their own.
 func httpRows() []row {
