@@ -13,8 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/client"
+	"github.com/lariat-go/websocket/internal/h2peer"
 	"github.com/lariat-go/websocket/wstest"
 )
 
@@ -347,4 +350,32 @@ func TestDetach(t *testing.T) {
 			t.Errorf("%d dials", ln.Dials())
 		}
 	})
+}
+
+// An opening handshake that the server says it has not looked at is sent again.
+func TestUpgradeRefused(t *testing.T) {
+	ln := wstest.NewListener(nil)
+	defer ln.Close()
+	c := open(t, ln, &client.Options{Protocols: []client.Protocol{client.HTTP2}})
+	upgraded := make(chan error, 1)
+	go func() {
+		s, err := c.Upgrade(t.Context(), "/ws", nil)
+		if err == nil {
+			err = s.CloseNow()
+		}
+		upgraded <- err
+	}()
+	nc, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := h2peer.New(t, nc, &h2peer.Options{Server: true, Settings: []http2.Setting{{ID: http2.SettingEnableConnectProtocol, Val: 1}}})
+	defer peer.Close()
+	for range 2 {
+		peer.Accept().Reset(http2.ErrCodeRefusedStream)
+	}
+	peer.Accept().Respond("200")
+	if err := <-upgraded; err != nil {
+		t.Error(err)
+	}
 }

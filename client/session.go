@@ -77,23 +77,32 @@ func (s *session2) open(ctx context.Context, r *http.Request, end bool) (roundtr
 	}
 	st, err := s.c.Open(ctx, head, end, true)
 	if err != nil {
-		return nil, err
+		return nil, s.notSent(err)
 	}
 	return roundtrip.H2(st, s.tls), nil
 }
 
 func (s *session2) wire(ctx context.Context, req *dial.Opening) (dial.Wire, error) {
 	if err := s.c.AwaitSettings(ctx); err != nil {
-		return nil, err
+		return nil, s.notSent(err)
 	}
 	if !s.c.ExtendedConnect() {
 		return nil, handshake.ErrExtendedConnectDisabled
 	}
 	st, err := s.c.Open(ctx, req.Head, false, true)
 	if err != nil {
-		return nil, err
+		return nil, s.notSent(err)
 	}
 	return dial.NewWire2(st, s.addr), nil
+}
+
+// notSent returns the error of a stream that was not opened: where the connection
+// is over, the next one may be tried.
+func (s *session2) notSent(err error) error {
+	if s.over() {
+		return &notSentError{err}
+	}
+	return err
 }
 
 func (s *session2) over() bool { return s.c.Err() != nil }

@@ -12,6 +12,7 @@ import (
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/h2http"
 	"github.com/lariat-go/websocket/internal/option"
 	"github.com/lariat-go/websocket/protocol"
 )
@@ -105,7 +106,7 @@ func (u *upgrade) run(ctx context.Context) (*websocket.Conn, error) {
 	if t := u.o.Trace; t != nil {
 		up.OnRequest, up.OnResponse = t.Request, t.Response
 	}
-	for {
+	for refusals := 0; ; {
 		s, err := c.await(ctx, nil)
 		if err != nil {
 			return nil, err
@@ -126,6 +127,10 @@ func (u *upgrade) run(ctx context.Context) (*websocket.Conn, error) {
 		opened, err := up.Upgrade(ctx, w, u.hs, req)
 		if err != nil {
 			w.Abort()
+			if h2http.Refused(err) && refusals < h2http.MaxRetries && h2http.Pause(ctx, refusals) == nil {
+				refusals++ // the server has not looked at it
+				continue
+			}
 			if t, ok := s.(*session1); ok && t.isTaken() {
 				c.lose(s)
 				u.lost = true
