@@ -73,7 +73,8 @@ func Open(addr string, o *Options) (*Conn, error) {
 	return c, nil
 }
 
-// Check returns the error that [Open] would, and does nothing else.
+// Check returns the error that [Open] would for addr, and does nothing else. Nil
+// options are the defaults.
 func (o *Options) Check(addr string) error {
 	if o == nil {
 		o = &Options{}
@@ -197,8 +198,8 @@ func (c *Conn) SetOwner(o *Owner) { c.mail.setOwner(c, o) }
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns why the Conn is over, a [*GaveUpError]. It is nil while it is not,
-// and after [Conn.Close], [Conn.Shutdown] or the close of an HTTP/1.1 socket by
-// its user.
+// and after [Conn.Close], [Conn.Shutdown], [Conn.Detach] or the close of an
+// HTTP/1.1 socket by its user.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,8 +230,9 @@ func (c *Conn) Close() error {
 
 // Shutdown ends the connection with a goodbye: every socket is closed with
 // 1001, and the end of the closing handshakes and of requests under way is
-// awaited, for ClosingTimeout at most. No other connection is made. When ctx
-// ends before that, the rest is cut off, and the error wraps its cause.
+// awaited, for ClosingTimeout at most; what is not over then is cut off, without
+// an error. No other connection is made. When ctx ends before that, the rest is cut
+// off as well, and the error wraps its cause.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return option.ErrNoContext

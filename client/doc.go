@@ -46,9 +46,9 @@
 //
 // Over HTTP/1.1, which is the default, the connection is the socket's alone from
 // then on: other requests get [ErrUpgraded], and when the user closes the socket
-// the Conn is over as well. Over HTTP/2 a socket is one stream among others:
-// requests go on, more sockets can be opened, and each ends for itself. Protocols
-// asks for that:
+// the Conn is over as well. [Conn.Detach] gives the socket away for good, and ends
+// the Conn. Over HTTP/2 a socket is one stream among others: requests go on, more
+// sockets can be opened, and each ends for itself. Protocols asks for that:
 //
 //	o := &client.Options{Protocols: []client.Protocol{client.HTTP2, client.HTTP1}}
 //
@@ -117,17 +117,23 @@
 // # Retries
 //
 // The rules are Gun's. After an attempt that failed, or a connection that was
-// lost, another attempt is made after RetryTimeout (5 s), Retry times (5) in a row;
-// a connection that has lived for RetryTimeout lets them be counted anew. RetryFunc
-// takes their place: it is given how many retries are left and what went wrong, and
-// returns how many are left now and how long to wait. When it returns 0, one last
-// attempt follows; when none are left, it is not asked. A negative Retry means
-// one attempt, and no other connection after that one.
+// lost, another attempt is made after RetryTimeout (5 s), Retry times (5) in a row.
+// RetryFunc takes their place: it is given how many retries are left and what went
+// wrong, and returns how many are left now and how long to wait. When it returns 0,
+// one last attempt follows; when none are left, it is not asked. A negative Retry
+// means one attempt, and no other connection after that one.
+//
+// In one thing they differ: Gun counts anew, and tries at once, after every
+// connection. Here it must have lived for RetryTimeout, and a second at least; a
+// shorter life counts as an attempt that failed, so that a server that accepts and
+// closes is not asked without a pause. A connection of HTTP/1.1 that a request has
+// ended (Connection: close, or a request that was given up) counts as one that lived.
 //
 // When no retries are left the Conn is over, and so it is at once after what another
 // attempt would not mend: a certificate that cannot be trusted, a server that does
-// not speak any of Protocols. [Conn.Done] is closed then, and [Conn.Err] is a
-// [*GaveUpError] with the last reason.
+// not speak any of Protocols, a proxy that does not take the user and password (407,
+// or 401). [Conn.Done] is closed then, and [Conn.Err] is a [*GaveUpError] with the
+// last reason.
 //
 // A connection that its own side has closed is never made again (C1).
 //
@@ -161,7 +167,7 @@
 // # Errors
 //
 //   - [*websocket.OptionError]: an option or argument cannot be used; nothing has
-//     happened.
+//     happened. [Options.Check] finds it without opening anything.
 //   - [*websocket.DialError], in [AttemptFailed] and in a GaveUpError: the step
 //     that failed, with whom, and why.
 //   - [*websocket.HandshakeError]: an upgrade was refused, or the answer is no good;

@@ -14,8 +14,9 @@ var (
 	// anew. Open another Conn, or use HTTP/2.
 	ErrUpgraded = httpconn.ErrUpgraded
 
-	// ErrClosed: the Conn was ended by [Conn.Close] or [Conn.Shutdown], or by
-	// the end of its only socket. It matches [net.ErrClosed].
+	// ErrClosed: the Conn was ended by [Conn.Close], [Conn.Shutdown] or
+	// [Conn.Detach], or over HTTP/1.1 by the user's close of its socket. It
+	// matches [net.ErrClosed].
 	ErrClosed = fmt.Errorf("websocket: the client connection is closed: open another one: %w", net.ErrClosed)
 
 	// ErrOrigin: a request was for another server than the one the Conn is

@@ -12,6 +12,12 @@ import (
 // knows that another one's emit has returned comes behind that. A change of the
 // owner is no exception: when setOwner has returned, nothing more goes to the
 // one before, and what waited for room there is the first to go to the next.
+//
+// emit waits while the owner's channel is full, and so is not called with the
+// Conn's mu held. post does not: it is for what the owner's own goroutine may
+// call, as Upgrade, and for the beginning of an attempt. Close hurries before it
+// awaits the sockets, Shutdown when their closing handshakes are over. close
+// comes last, behind Down and GaveUp.
 type mailbox struct {
 	mu      sync.Mutex
 	owner   *Owner        // nil: nobody is told

@@ -48,7 +48,7 @@ type Options struct {
 	Transport Transport
 
 	// Protocols are the versions of HTTP to offer by TLS (ALPN), the best first.
-	// Without TLS the first one is spoken, HTTP/2 with prior knowledge then.
+	// Without TLS there can be one alone, HTTP/2 with prior knowledge then.
 	// Default HTTP1 alone, which every server of WebSockets speaks.
 	Protocols []Protocol
 
@@ -68,7 +68,9 @@ type Options struct {
 	// the environment's proxies are not asked ([ProxyFromEnvironment] does).
 	Proxies []Proxy
 
-	// HTTP3 opens connections of HTTP/3, where Protocols has that.
+	// HTTP3 opens connections of HTTP/3, where Protocols begins with that; when
+	// it fails, the others of them are tried. No proxy and no unix socket is used
+	// for it. Default none.
 	HTTP3 Opener
 
 	// CookieJar gives cookies to requests and opening handshakes, and takes
@@ -82,8 +84,9 @@ type Options struct {
 	TLSHandshakeTimeout time.Duration
 	UpgradeTimeout      time.Duration
 
-	// ClosingTimeout is how long [Conn.Shutdown] waits for closing handshakes.
-	// Default 15 s.
+	// ClosingTimeout is how long [Conn.Shutdown] waits for closing handshakes
+	// and requests under way, and the CloseTimeout of sockets whose own options
+	// leave that to the default. Default 15 s.
 	ClosingTimeout time.Duration
 
 	// KeepAlive has a PING sent over HTTP/2 when nothing has come for so long;
@@ -94,7 +97,8 @@ type Options struct {
 	// Retry is how often to try again after an attempt to connect has failed,
 	// or the connection was lost. It is counted anew, and the next connection
 	// made at once, after one that lived for RetryTimeout, or a second if that is
-	// longer. Default 5; a negative one means never.
+	// longer; for 5 s where RetryTimeout is none. Default 5; a negative one means
+	// never.
 	Retry int
 
 	// RetryTimeout is the wait before the next attempt. Default 5 s; a negative
@@ -117,15 +121,16 @@ type Options struct {
 	// TraceTo gets a line for every step and every frame, for debugging. Default none.
 	TraceTo io.Writer
 
-	// Logger is told of connections that come and go (Info), and of attempts
-	// (Warn). Default none.
+	// Logger is told of connections that come and go (Info), of attempts that
+	// failed (Warn), and of giving up and handlers that fail (Error). Default
+	// none.
 	Logger *slog.Logger
 
-	// HTTP1 has limits of HTTP/1.1.
+	// HTTP1 has limits of HTTP/1.1, which hold over HTTP/2 too.
 	HTTP1 HTTP1Options
 
 	// WebSocket has the settings of sockets; those of [UpgradeOptions] take
-	// their place.
+	// their place. Its WriteTimeout, 15 s by default, is that of requests as well.
 	WebSocket websocket.ConnOptions
 
 	// MaxRefusalBody is how many bytes of the body of a refused upgrade are
@@ -136,10 +141,10 @@ type Options struct {
 // RetryFunc is the type of [Options].RetryFunc.
 type RetryFunc func(retriesLeft int, err error) (left int, wait time.Duration)
 
-// HTTP1Options are the limits of HTTP/1.1.
+// HTTP1Options are the limits of HTTP/1.1, and of the heads of HTTP/2.
 type HTTP1Options struct {
-	// MaxHeaderBytes and MaxFields limit the header of a response. Default
-	// 32 KiB and 100.
+	// MaxHeaderBytes and MaxFields limit the header of a response, and its
+	// trailer. Default 32 KiB and 100.
 	MaxHeaderBytes, MaxFields int
 }
 

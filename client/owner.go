@@ -1,16 +1,5 @@
 package client
 
-// How the rest of the package uses it:
-//
-//	c.mail.setOwner(c, o)  Open, SetOwner; o may be nil
-//	c.mail.emit(ev)        tells the owner; waits while its channel is full. Not under c.mu.
-//	c.mail.post(ev)        tells it later if its channel is full: for what is called by the
-//	                       owner's own goroutine (Upgrade, Request, Cancel)
-//	c.mail.owned()         reports whether there is an owner
-//	c.mail.hurry()         Close, and Shutdown when its wait is over: nothing waits any more,
-//	                       what is still to be told is queued. Before sockets are awaited.
-//	c.mail.close()         last, behind Down and GaveUp, before Done is closed
-
 import (
 	"context"
 	"sync"
