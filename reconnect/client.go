@@ -113,8 +113,9 @@ func (c *Client) leave(ctx context.Context) {
 // Close ends the client: the connection, if there is one, is closed by a closing
 // handshake with this code and reason, an attempt or a wait is broken off, and
 // no other connection is made. Close waits until all that is over, the goroutine
-// of the client included, and for a callback that runs. It waits no longer than
-// CloseTimeout; called by a callback, it only sends the close frame.
+// of the client included, and for a callback that runs: CloseTimeout at most for
+// the closing handshake, and as long again for the rest. Called by a callback, it
+// only sends the close frame.
 //
 // The error matches [ErrUnsent] when messages were left in the outbox, or is the
 // one of the closing handshake ([websocket.Conn.Close]), of which a code that
@@ -142,8 +143,8 @@ func (c *Client) Close(code websocket.StatusCode, reason string) error {
 }
 
 // CloseNow ends the client at once, and drops the connection without a closing
-// handshake. Like [Client.Close] it waits for the end, but not when a callback
-// calls it. It returns nil.
+// handshake. Like [Client.Close] it waits for the end, for CloseTimeout at most,
+// but not when a callback calls it. It returns nil.
 func (c *Client) CloseNow() error {
 	s, _ := c.beginClose(nil)
 	if s != nil {

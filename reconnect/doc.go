@@ -24,9 +24,10 @@
 // 1008 and all codes of applications are not. What this side closes never is. A
 // refused opening handshake is tried again, but for 400, 401, 403, 404 and 426,
 // and so is everything else that can go wrong on the way, but for a certificate
-// that does not hold and a server that does not speak the HTTP that was asked for,
-// or takes no WebSockets over it. [Policy] changes single entries, and a callback has the last
-// word. [Client.Err] is why a client ended.
+// that does not hold, a server that does not speak the HTTP that was asked for, or
+// takes no WebSockets over it, and a proxy that does not take the user and password.
+// [Policy] changes single entries, and a callback has the last word. [Client.Err] is
+// why a client ended.
 //
 // The wait before an attempt is random, from nothing up to a ceiling that begins
 // at 250 ms and doubles up to 30 s: so clients that lost their server together do

@@ -43,8 +43,9 @@ type Options struct {
 
 	// Client says how connections are made: TLSConfig, Proxies, Dial, Unix, the
 	// timeouts of 10 s for each step, CookieJar, Hooks, TraceTo and the like.
-	// Retry, RetryTimeout, RetryFunc, Owner and WebSocket must be left alone: that
-	// is the business of this package.
+	// Retry, RetryTimeout, RetryFunc and Owner must be left alone: that is the
+	// business of this package. Its WebSocket is not looked at; the one above
+	// takes its place.
 	Client client.Options
 
 	// Prepare is called before each attempt, on the goroutine of the callbacks,
@@ -66,7 +67,7 @@ type Options struct {
 	MinWait, MaxWait time.Duration
 
 	// Healthy is how long a connection must have lived for the waits to begin
-	// anew. Default 10 s.
+	// anew. Default 10 s; with a negative one any connection is healthy.
 	Healthy time.Duration
 
 	// Jitter returns a wait from 0 to most. Default: all of them are as likely

@@ -24,7 +24,7 @@ type Policy struct {
 	Close map[websocket.StatusCode]bool
 
 	// Status is by the status of a refused opening handshake. What is in no
-	// table is tried again.
+	// table is tried again. The answers of proxies are not judged by it.
 	Status map[int]bool
 }
 
@@ -116,7 +116,8 @@ func (p *Policy) afterFailure(err error) bool {
 }
 
 // hopeless reports whether an attempt failed for what stays as it is: the
-// server's certificate, which protocols it speaks, or the options.
+// server's certificate, which protocols it speaks, what a proxy thinks of the
+// password, or the options.
 func hopeless(err error) bool {
 	_, option := errors.AsType[*websocket.OptionError](err)
 	return option || dial.Hopeless(err) ||
