@@ -222,8 +222,8 @@ func (c *Conn) Extensions() []extension.Offer { return c.conf.extensions }
 // 3.
 func (c *Conn) HTTPVersion() int { return int(c.conf.version) }
 
-// Header returns the header of the server's answer on a connection made by
-// [Dial], a copy each time, and nil on one made by [Accept].
+// Header returns the header of the server's answer on a client's connection, a
+// copy each time, and nil on a server's.
 func (c *Conn) Header() http.Header {
 	if c.conf.role == protocol.RoleServer {
 		return nil
