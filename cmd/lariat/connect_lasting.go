@@ -227,6 +227,9 @@ func (l *lasting) sendLines() {
 		}
 		select {
 		case <-l.started:
+			if l.client.AwaitUp(l.ctx) != nil {
+				return
+			}
 		case <-failed:
 		case <-l.client.Done():
 			return

@@ -21,6 +21,9 @@ import (
 func (l *lasting) Write(ctx context.Context, t websocket.MessageType, p []byte) error {
 	was := l.client.Info().State
 	seq, err := l.client.Send(ctx, t, p)
+	if was == reconnect.Opening && errors.Is(err, reconnect.ErrDown) && l.client.AwaitUp(ctx) == nil {
+		seq, err = l.client.Send(ctx, t, p) // there is a connection, and OnConnect is over
+	}
 	if seq > 0 {
 		l.delivery.nudge()
 	}
