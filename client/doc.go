@@ -131,8 +131,8 @@
 //
 // When no retries are left the Conn is over, and so it is at once after what another
 // attempt would not mend: a certificate that cannot be trusted, a server that does
-// not speak any of Protocols, a proxy that does not take the user and password (407,
-// or 401). [Conn.Done] is closed then, and [Conn.Err] is a [*GaveUpError] with the
+// not speak any of Protocols, an HTTP proxy that does not take the user and password
+// (407, or 401). [Conn.Done] is closed then, and [Conn.Err] is a [*GaveUpError] with the
 // last reason.
 //
 // A connection that its own side has closed is never made again (C1).

@@ -97,7 +97,7 @@ func get(t *testing.T, c *client.Conn, path string) (body string, err error) {
 	return string(p), err
 }
 
-// echo sends a message on s and returns what comes.
+// echo has a message echoed on s.
 func echo(t *testing.T, s *websocket.Conn, text string) {
 	t.Helper()
 	if err := s.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {

@@ -25,7 +25,7 @@
 // refused opening handshake is tried again, but for 400, 401, 403, 404 and 426,
 // and so is everything else that can go wrong on the way, but for a certificate
 // that does not hold, a server that does not speak the HTTP that was asked for, or
-// takes no WebSockets over it, and a proxy that does not take the user and password.
+// takes no WebSockets over it, and an HTTP proxy that does not take the user and password.
 // [Policy] changes single entries, and a callback has the last word. [Client.Err] is
 // why a client ended.
 //
@@ -74,10 +74,11 @@
 //
 // # Resources
 //
-// A client has one goroutine, and no buffer while it waits for messages; another
-// goroutine lives while the outbox is flushed, or an answer to a ping is waited
-// for. It allocates nothing for a message that is received by a callback or
-// written to a connection. All goroutines are gone when [Client.Done] is closed.
+// A client has one goroutine, and no buffer while it waits for messages. Over HTTP/2
+// the connection below has two more; another one lives while the outbox is flushed,
+// or an answer to a ping is waited for. It allocates nothing for a message that is
+// received by a callback or written to a connection. All goroutines are gone when
+// [Client.Done] is closed.
 //
 // # Tests
 //
