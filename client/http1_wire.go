@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/lariat-go/websocket/httpconn"
-	"github.com/lariat-go/websocket/internal/bufpool"
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/h1"
 	"github.com/lariat-go/websocket/internal/roundtrip"
@@ -61,20 +60,7 @@ func (w *wire1) Exchange(ctx context.Context) (*h1.Response, error) {
 // Body reads the body of a refusal. When that ends within the limit the
 // connection can be used on.
 func (w *wire1) Body(_ *h1.Response, limit int64) ([]byte, error) {
-	data := []byte{}
-	buf := bufpool.Get(4 << 10)
-	defer bufpool.Put(buf)
-	for limit <= 0 || int64(len(data)) < limit {
-		n, err := w.st.Read(buf)
-		data = append(data, buf[:n]...)
-		if err != nil {
-			break // what came so far is worth more than the reason it ended
-		}
-	}
-	if limit > 0 && int64(len(data)) > limit {
-		data = data[:limit]
-	}
-	return data, nil
+	return dial.ReadRefusal(w.st, limit), nil
 }
 
 // Transport returns what carries the socket from now on, and what came along

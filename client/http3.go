@@ -244,12 +244,7 @@ func (w *wire3) Body(r *h1.Response, limit int64) ([]byte, error) {
 	if r.Status < 300 || w.stream == nil {
 		return []byte{}, nil
 	}
-	var from io.Reader = w.stream
-	if limit > 0 {
-		from = io.LimitReader(from, limit)
-	}
-	data, _ := io.ReadAll(from) // what came so far is worth more than the reason it ended
-	return data, nil
+	return dial.ReadRefusal(w.stream, limit), nil
 }
 
 func (w *wire3) Transport() (stream.Transport, []byte) { return stream.Wrap(w.stream), nil }

@@ -60,16 +60,10 @@ func (w *Wire2) Exchange(ctx context.Context) (*h1.Response, error) {
 
 // Body reads the body of a refusal, and nothing of a tunnel.
 func (w *Wire2) Body(r *h1.Response, limit int64) ([]byte, error) {
-	data := []byte{}
 	if r.Status < 300 {
-		return data, nil
+		return []byte{}, nil
 	}
-	var from io.Reader = w.stream
-	if limit > 0 {
-		from = io.LimitReader(from, limit)
-	}
-	data, _ = io.ReadAll(from) // what came so far is worth more than the reason it ended
-	return data, nil
+	return ReadRefusal(w.stream, limit), nil
 }
 
 // Transport returns the stream.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -194,6 +195,16 @@ func (u *Upgrader) refusalBody(ctx context.Context, w Wire, r *h1.Response) ([]b
 	defer cancel()
 	defer context.AfterFunc(ctx, w.Abort)()
 	return w.Body(r, u.MaxRefusalBody)
+}
+
+// ReadRefusal reads the body of a refusal, limit bytes at most where that is more
+// than 0. It is never nil. What came so far is worth more than the reason it ended.
+func ReadRefusal(r io.Reader, limit int64) []byte {
+	if limit > 0 {
+		r = io.LimitReader(r, limit)
+	}
+	data, _ := io.ReadAll(r)
+	return data
 }
 
 // storeCookies gives the jar the cookies of an answer, refusals included.
