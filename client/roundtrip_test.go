@@ -309,24 +309,30 @@ func TestServerEnds(t *testing.T) {
 // S3.7: HTTP1Options bound the header of a response.
 func TestHTTP1Options(t *testing.T) {
 	versions(t, func(t *testing.T, p client.Protocol) {
-		ln := newNet(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ln := newNet(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for i := range 20 {
 				w.Header().Set(fmt.Sprint("X-", i), "x")
+			}
+			if r.URL.Path == "/long" {
+				w.Header().Set("X-Long", strings.Repeat("x", 40<<10))
 			}
 		}))
 		for _, tt := range []struct {
 			o    client.HTTP1Options
+			path string
 			fits bool
 		}{
-			{client.HTTP1Options{}, true},
-			{client.HTTP1Options{MaxFields: 30, MaxHeaderBytes: 4 << 10}, true},
-			{client.HTTP1Options{MaxFields: 10}, false},
-			{client.HTTP1Options{MaxHeaderBytes: 100}, false},
-			{client.HTTP1Options{MaxFields: -1, MaxHeaderBytes: -1}, true},
+			{client.HTTP1Options{}, "/", true},
+			{client.HTTP1Options{MaxFields: 30, MaxHeaderBytes: 4 << 10}, "/", true},
+			{client.HTTP1Options{MaxFields: 10}, "/", false},
+			{client.HTTP1Options{MaxHeaderBytes: 100}, "/", false},
+			{client.HTTP1Options{MaxFields: -1, MaxHeaderBytes: -1}, "/", true},
+			{client.HTTP1Options{}, "/long", false},
+			{client.HTTP1Options{MaxFields: -1, MaxHeaderBytes: -1}, "/long", true},
 		} {
 			c := open(t, ln, &client.Options{Protocols: []client.Protocol{p}, HTTP1: tt.o, Retry: -1})
-			if _, err := get(t, c, "/"); tt.fits != (err == nil) {
-				t.Errorf("%+v: %v", tt.o, err)
+			if _, err := get(t, c, tt.path); tt.fits != (err == nil) {
+				t.Errorf("%+v, %s: %v", tt.o, tt.path, err)
 			}
 			c.Close()
 		}

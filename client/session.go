@@ -54,7 +54,7 @@ type session2 struct {
 
 func (c *Conn) newSession2(l *dial.Link) *session2 {
 	o := &h2conn.Options{
-		Config:           h2.Config{Role: h2.RoleClient, MaxHeaderBytes: uint32(max(c.o.HTTP1.MaxHeaderBytes, 0)), MaxFields: c.o.HTTP1.MaxFields, OnFrame: c.steps.http2()},
+		Config:           h2.Config{Role: h2.RoleClient, MaxHeaderBytes: h2.HeaderBytes(c.o.HTTP1.MaxHeaderBytes), MaxFields: c.o.HTTP1.MaxFields, OnFrame: c.steps.http2()},
 		WriteTimeout:     c.o.WebSocket.WriteTimeout,
 		HandshakeTimeout: -1, // UpgradeTimeout is for that
 		PingInterval:     c.o.KeepAlive,
@@ -71,15 +71,11 @@ func (s *session2) protocol() Protocol { return HTTP2 }
 func (s *session2) serve() error { return s.c.Serve() }
 
 func (s *session2) open(ctx context.Context, r *http.Request, end bool) (roundtrip.Stream, error) {
-	head, err := h2http.RequestHead(r)
-	if err != nil {
-		return nil, err
+	st, err := roundtrip.OpenHTTP2(ctx, s.c, r, end, s.tls)
+	if err != nil && !errors.Is(err, h2http.ErrRequest) {
+		err = s.notSent(err)
 	}
-	st, err := s.c.Open(ctx, head, end, true)
-	if err != nil {
-		return nil, s.notSent(err)
-	}
-	return roundtrip.H2(st, s.tls), nil
+	return st, err
 }
 
 func (s *session2) wire(ctx context.Context, req *dial.Opening) (dial.Wire, error) {

@@ -78,13 +78,7 @@ func (s *settings) limits() h1.Limits {
 }
 
 func (s *settings) config() *h2.Config {
-	cfg := &h2.Config{Role: h2.RoleClient, MaxFields: s.MaxFields, SendAtOnce: true}
-	switch {
-	case s.MaxHeaderBytes < 0:
-		cfg.MaxHeaderBytes = math.MaxUint32
-	default:
-		cfg.MaxHeaderBytes = uint32(min(uint64(s.MaxHeaderBytes), math.MaxUint32))
-	}
+	cfg := &h2.Config{Role: h2.RoleClient, MaxHeaderBytes: h2.HeaderBytes(s.MaxHeaderBytes), MaxFields: s.MaxFields, SendAtOnce: true}
 	switch {
 	case s.Window < 0:
 		cfg.StreamWindow = math.MaxInt32

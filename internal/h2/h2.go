@@ -7,7 +7,11 @@
 // written, header blocks, limits and budgets against floods are all here.
 package h2
 
-import "golang.org/x/net/http2/hpack"
+import (
+	"math"
+
+	"golang.org/x/net/http2/hpack"
+)
 
 // Role says which side a Conn is.
 type Role uint8
@@ -84,6 +88,15 @@ type Config struct {
 	// OnFrame, if not nil, is told of every frame in both directions. The slice
 	// in it is valid until it returns.
 	OnFrame func(FrameInfo)
+}
+
+// HeaderBytes returns Config.MaxHeaderBytes for a setting of which 0 means the
+// default, and a negative number no limit.
+func HeaderBytes(n int) uint32 {
+	if n < 0 {
+		return math.MaxUint32
+	}
+	return uint32(min(uint64(n), math.MaxUint32))
 }
 
 // FrameInfo says what [Config.OnFrame] is told.
