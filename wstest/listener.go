@@ -53,8 +53,11 @@ func (l *Listener) Dial(ctx context.Context, network, addr string) (net.Conn, er
 		select {
 		case l.incoming <- server:
 			l.mu.Lock()
+			defer l.mu.Unlock()
 			l.conns[server] = struct{}{}
-			l.mu.Unlock()
+			if l.down != nil { // since a moment ago
+				l.cut()
+			}
 			return client, nil
 		case <-l.closed:
 			down = os.NewSyscallError("connect", syscall.ECONNREFUSED)

@@ -3,6 +3,7 @@ package wstest_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"syscall"
 	"testing"
@@ -68,6 +69,34 @@ func TestListener(t *testing.T) {
 		cancel()
 		if _, err := wstest.NewListener(nil).Dial(ended, "tcp", "example.com:80"); !errors.Is(err, context.Canceled) {
 			t.Errorf("dial without a server: %v, want the end of the context", err)
+		}
+	})
+}
+
+// A Dial that waits when the server dies does not lead to a live connection.
+func TestListenerDownWhileDialing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := wstest.NewListener(nil)
+		defer ln.Close()
+		dialed := make(chan net.Conn)
+		go func() {
+			c, err := ln.Dial(t.Context(), "tcp", "example.com:80")
+			if err != nil {
+				t.Error(err)
+			}
+			dialed <- c
+		}()
+		synctest.Wait()
+		ln.Down(nil)
+		s, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		c := <-dialed
+		defer c.Close()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("read: %v, want a reset", err)
 		}
 	})
 }
