@@ -2,8 +2,6 @@ package client_test
 
 import (
 	"net"
-	"net/http"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/lariat-go/websocket/client"
 	"github.com/lariat-go/websocket/frame"
-	"github.com/lariat-go/websocket/h2"
 	"github.com/lariat-go/websocket/wstest"
 )
 
@@ -126,29 +123,11 @@ func TestAttackManyLives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: site(), Protocols: new(http.Protocols)}
-	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetUnencryptedHTTP2(true)
-	if err := h2.ConfigureServer(srv, nil); err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		srv.Serve(tcp)
-	}()
-	defer func() {
-		srv.Close()
-		<-served
-	}()
-	count := func() (int, int) {
-		fds, _ := os.ReadDir("/proc/self/fd")
-		return len(fds), runtime.NumGoroutine()
-	}
+	serve(t, tcp, site())
 	var fds, goroutines int
 	for i := range 500 {
 		if i == 20 {
-			fds, goroutines = count()
+			fds, goroutines = inProcess()
 		}
 		p := client.HTTP1
 		if i%2 == 1 {
@@ -174,15 +153,5 @@ func TestAttackManyLives(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		f, g := count()
-		if f <= fds+20 && g <= goroutines+20 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors after %d, %d goroutines after %d", f, fds, g, goroutines)
-		}
-		runtime.Gosched()
-	}
+	awaitInProcess(t, fds, goroutines)
 }

@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -188,14 +186,10 @@ func TestAttackTLSLives(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(srv.Certificate())
 	config := &tls.Config{RootCAs: roots, ServerName: "example.com"}
-	count := func() (int, int) {
-		fds, _ := os.ReadDir("/proc/self/fd")
-		return len(fds), runtime.NumGoroutine()
-	}
 	var fds, goroutines int
 	for i := range 60 {
 		if i == 10 {
-			fds, goroutines = count()
+			fds, goroutines = inProcess()
 		}
 		p := client.HTTP1
 		if i%2 == 1 {
@@ -221,13 +215,5 @@ func TestAttackTLSLives(t *testing.T) {
 			c.Shutdown(t.Context())
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		f, g := count()
-		if f <= fds+20 && g <= goroutines+20 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors after %d, %d goroutines after %d", f, fds, g, goroutines)
-		}
-	}
+	awaitInProcess(t, fds, goroutines)
 }

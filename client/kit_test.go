@@ -5,7 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -20,6 +23,14 @@ import (
 func newNet(t *testing.T, handler http.Handler) *wstest.Listener {
 	t.Helper()
 	ln := wstest.NewListener(nil)
+	serve(t, ln, handler)
+	return ln
+}
+
+// serve has a server that speaks HTTP/1.1, and HTTP/2 without TLS, on ln until
+// the end of the test.
+func serve(t *testing.T, ln net.Listener, handler http.Handler) {
+	t.Helper()
 	srv := &http.Server{Handler: handler, Protocols: new(http.Protocols)}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
@@ -35,7 +46,26 @@ func newNet(t *testing.T, handler http.Handler) *wstest.Listener {
 		srv.Close()
 		<-served
 	})
-	return ln
+}
+
+// inProcess counts descriptors and goroutines.
+func inProcess() (fds, goroutines int) {
+	list, _ := os.ReadDir("/proc/self/fd")
+	return len(list), runtime.NumGoroutine()
+}
+
+// awaitInProcess waits until there are hardly more than so many.
+func awaitInProcess(t *testing.T, fds, goroutines int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		f, g := inProcess()
+		if f <= fds+20 && g <= goroutines+20 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors after %d, %d goroutines after %d", f, fds, g, goroutines)
+		}
+	}
 }
 
 // site answers requests with their method and path, and echoes on /ws. On
