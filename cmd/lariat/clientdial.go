@@ -103,5 +103,5 @@ func (f *dialFlags) upgrade(ctx context.Context, p *printer, u *url.URL, cl *cli
 	if err != nil {
 		return nil, f.clientFailure(ctx, u, err)
 	}
-	return c, p.event("open", openOf(u, c))
+	return c, p.event("open", openOf(u.Redacted(), c))
 }

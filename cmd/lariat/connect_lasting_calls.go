@@ -29,10 +29,7 @@ func (l *lasting) OnConnect(c *reconnect.Client, _ http.Header) {
 	l.mu.Unlock()
 	text := "connected to " + l.url
 	if conn := c.Conn(); conn != nil {
-		e := &openEvent{URL: l.url, HTTP: versionName(conn.HTTPVersion()), Subprotocol: conn.Subprotocol()}
-		if a := conn.RemoteAddr(); a != nil {
-			e.Remote = a.String()
-		}
+		e := openOf(l.url, conn)
 		_ = l.event("open", e)
 		text += " over " + e.HTTP
 	}

@@ -37,9 +37,6 @@ type owning struct {
 }
 
 func (a *app) ownerEvents(ctx context.Context, u *url.URL, w *watcher, requests []*plainRequest, o *websocket.DialOptions) error {
-	if w.flags.follow {
-		return usage("the URL that the server points to", "--follow does not go with --owner-events")
-	}
 	co, err := w.flags.clientOptions(u, &o.ConnOptions)
 	if err != nil {
 		return err

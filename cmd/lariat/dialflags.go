@@ -165,12 +165,12 @@ func (f *dialFlags) dial(ctx context.Context, p *printer, u *url.URL, o *websock
 		}
 		return nil, nil, fail
 	}
-	return c, func() {}, p.event("open", openOf(u, c))
+	return c, func() {}, p.event("open", openOf(u.Redacted(), c))
 }
 
-// openOf is the event of a connection that is open.
-func openOf(u *url.URL, c *websocket.Conn) *openEvent {
-	e := &openEvent{URL: u.Redacted(), HTTP: versionName(c.HTTPVersion()), Subprotocol: c.Subprotocol()}
+// openOf is the event of a connection to target that is open.
+func openOf(target string, c *websocket.Conn) *openEvent {
+	e := &openEvent{URL: target, HTTP: versionName(c.HTTPVersion()), Subprotocol: c.Subprotocol()}
 	if a := c.RemoteAddr(); a != nil {
 		e.Remote = a.String()
 	}
