@@ -31,7 +31,7 @@ var (
 
 	// ErrStream: there is no such stream, or no more: its response is over, it
 	// failed or was cancelled, or End was called.
-	ErrStream = errors.New("websocket: no such stream, or it is over")
+	ErrStream = errors.New("websocket: no such stream, or it is over: take one that Request or Upgrade has returned, before its last event")
 
 	// ErrRequest: a request, a body or a trailer cannot be sent as it is.
 	ErrRequest = errors.New("websocket: request cannot be sent")

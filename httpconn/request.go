@@ -76,7 +76,7 @@ func (s *settings) handshake(r *handshake.Request) (head, error) {
 	case h.method != want || (h.protocol != "") != (s.Major == 2):
 		return h, because(ErrRequest, "no opening handshake over HTTP/%d: %.64q with the protocol %.64q", s.Major, h.method, h.protocol)
 	case h.scheme != s.scheme():
-		return h, because(ErrScheme, "the URL is for %s, the connection speaks %s", h.scheme, s.scheme())
+		return h, because(ErrScheme, "the URL is for %s, the connection speaks %s: set Secure in Options where there is TLS", h.scheme, s.scheme())
 	}
 	return h, h.check()
 }
