@@ -187,7 +187,7 @@ func TestKick(t *testing.T) {
 		s := newSite(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			o := &websocket.AcceptOptions{ConnOptions: websocket.ConnOptions{OnPing: func([]byte) { pings <- struct{}{} }}}
 			if c, err := websocket.Accept(w, r, o); err == nil {
-				wstestIdle(c)
+				readAll(c)
 			}
 		}))
 		c := start(t, nil, options(s))

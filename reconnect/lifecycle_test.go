@@ -32,7 +32,7 @@ func TestEvents(t *testing.T) {
 				c.Close(1012, "restart")
 				return
 			}
-			wstestIdle(c)
+			readAll(c)
 		}))
 		r := newRecorder()
 		var types []websocket.MessageType
@@ -228,7 +228,7 @@ func states(t *testing.T, f func(t *testing.T, state string, start func(ctx cont
 						<-free // and does not answer
 						return
 					}
-					wstestIdle(c)
+					readAll(c)
 				}).ServeHTTP(w, r)
 			}))
 			r := newRecorder()
@@ -450,7 +450,7 @@ func TestCallsInCallbacks(t *testing.T) {
 			for range 10 {
 				c.Write(r.Context(), websocket.MessageText, []byte("x"))
 			}
-			wstestIdle(c)
+			readAll(c)
 		}))
 		r := newRecorder()
 		r.message = func(c *reconnect.Client, _ websocket.Message) { c.Close(1000, "") }

@@ -56,7 +56,7 @@ func TestMessages(t *testing.T) {
 		s := newSite(t, sockets(func(c *websocket.Conn, r *http.Request) {
 			time.Sleep(2 * time.Second)
 			c.Write(r.Context(), websocket.MessageText, []byte("late"))
-			wstestIdle(c)
+			readAll(c)
 		}))
 		c := start(t, nil, options(s))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -165,7 +165,7 @@ func TestViolation(t *testing.T) {
 	bubble(t, "C1 1009", func(t *testing.T) {
 		s := newSite(t, sockets(func(c *websocket.Conn, r *http.Request) {
 			c.Write(r.Context(), websocket.MessageText, []byte("too long"))
-			wstestIdle(c)
+			readAll(c)
 		}))
 		r := newRecorder()
 		o := options(s)

@@ -74,7 +74,7 @@ func TestGoroutines(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err == nil {
-			wstestIdle(c)
+			readAll(c)
 		}
 	}))
 	defer srv.Close()

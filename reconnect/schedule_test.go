@@ -163,7 +163,7 @@ func TestFlapping(t *testing.T) {
 			default:
 			}
 			if !more {
-				wstestIdle(c)
+				readAll(c)
 				return
 			}
 			time.Sleep(d)
@@ -189,8 +189,8 @@ func TestFlapping(t *testing.T) {
 	})
 }
 
-// wstestIdle reads until the connection ends.
-func wstestIdle(c *websocket.Conn) {
+// readAll reads until the connection ends.
+func readAll(c *websocket.Conn) {
 	for {
 		if _, _, err := c.Read(context.Background()); err != nil {
 			return

@@ -509,7 +509,7 @@ func TestBothSendMuch(t *testing.T) {
 				}
 			}
 			got <- count
-			wstestIdle(c)
+			readAll(c)
 		}))
 		r := newRecorder()
 		o := options(s)
