@@ -174,6 +174,8 @@
 //     the connection is as it was, and other requests can be made.
 //   - [ErrUpgraded], [ErrGoingAway], [ErrOrigin], [ErrNoOwner]: the request cannot
 //     be made on this connection as it is.
+//   - [httpconn.ErrRequest]: the request, or its body, cannot be sent as it is, on any
+//     connection.
 //   - [ErrClosed] and [*GaveUpError]: the Conn is over.
 //
 // What waits for the connection returns an error that wraps the cause of its

@@ -12,7 +12,7 @@ import (
 )
 
 // request1 returns a request as HTTP/1.1 has it; end says that no body and no
-// trailers follow. The error wraps [httpconn.ErrRequest] or [h2http.ErrRequest].
+// trailers follow. The error wraps [h2http.ErrRequest].
 func request1(r *http.Request, end bool) (httpconn.Request, error) {
 	line, err := h2http.RequestLine(r)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/client"
+	"github.com/lariat-go/websocket/httpconn"
 	"github.com/lariat-go/websocket/wstest"
 )
 
@@ -335,6 +336,31 @@ func TestHTTP1Options(t *testing.T) {
 				t.Errorf("%+v, %s: %v", tt.o, tt.path, err)
 			}
 			c.Close()
+		}
+	})
+}
+
+// What cannot be sent is refused the same way over both versions, and harms nothing.
+func TestBadRequest(t *testing.T) {
+	versions(t, func(t *testing.T, p client.Protocol) {
+		c := open(t, newNet(t, site()), &client.Options{Protocols: []client.Protocol{p}})
+		for name, change := range map[string]func(r *http.Request){
+			"method":  func(r *http.Request) { r.Method = "G T" },
+			"host":    func(r *http.Request) { r.Host = "a b" },
+			"header":  func(r *http.Request) { r.Header = http.Header{"X": {"a\r\nb"}} },
+			"trailer": func(r *http.Request) { r.Trailer = http.Header{"Host": nil} },
+		} {
+			r := request(t, t.Context(), http.MethodPost, "/", strings.NewReader("body"))
+			change(r)
+			if _, err := c.RoundTrip(r); !errors.Is(err, httpconn.ErrRequest) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if text, err := get(t, c, "/good"); err != nil || text != "GET /good" {
+			t.Errorf("%q, %v", text, err)
+		}
+		if ups := c.Info().Ups; ups != 1 {
+			t.Errorf("%d connections were made", ups)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lariat-go/websocket/internal/h1"
 	"github.com/lariat-go/websocket/internal/h2"
+	"github.com/lariat-go/websocket/internal/h2http"
 )
 
 // What a call is refused with. Nothing was changed by it.
@@ -33,8 +34,9 @@ var (
 	// failed or was cancelled, or End was called.
 	ErrStream = errors.New("websocket: no such stream, or it is over: take one that Request or Upgrade has returned, before its last event")
 
-	// ErrRequest: a request, a body or a trailer cannot be sent as it is.
-	ErrRequest = errors.New("websocket: request cannot be sent")
+	// ErrRequest: a request, a body or a trailer cannot be sent as it is. That of
+	// requests of package client is the same.
+	ErrRequest = h2http.ErrRequest
 
 	// ErrScheme: the URL of an opening handshake is for a connection with TLS
 	// and this one has none, or the other way round.
