@@ -61,7 +61,7 @@ func (d *Dialer) dialOne(ctx context.Context, network, addr string) (net.Conn, e
 	defer cancel()
 	c, err := dial(ctx, network, addr)
 	if c == nil && err == nil {
-		err = errors.New("NetDial returned neither a connection nor an error")
+		err = errors.New("the dial function of the options returned neither a connection nor an error")
 	}
 	return connected(ctx, step, c, err)
 }
