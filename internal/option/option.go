@@ -1,4 +1,5 @@
-// Package option holds the error for a setting that cannot be used.
+// Package option holds what all options have in common: the error for a setting that
+// cannot be used, and what 0 and negative ones mean.
 package option
 
 import "fmt"
