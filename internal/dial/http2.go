@@ -38,7 +38,7 @@ func (w *Wire2) Await(ctx context.Context) error {
 		switch {
 		case w.err != nil:
 		case w.head.TooLarge:
-			w.err = errors.New("the header of the answer is longer, or has more fields, than is taken (32 KiB and 100 by default)")
+			w.err = errors.New("the header of the answer is longer than is taken, 32 KiB or 100 fields by default")
 		case w.head.Status < 200 && interim == h2http.MaxInterim:
 			w.err = fmt.Errorf("more than %d interim responses, the last one %d", h2http.MaxInterim, w.head.Status)
 		}

@@ -127,7 +127,7 @@ func (x *exchange) await() error {
 		x.hooks.firstByte()
 		switch {
 		case h.TooLarge:
-			return fmt.Errorf("%w: its header is longer, or has more fields, than is taken (32 KiB and 100 by default)", ErrResponse)
+			return fmt.Errorf("%w: its header is longer than is taken, 32 KiB or 100 fields by default", ErrResponse)
 		case h.Status >= 200:
 			x.answer(h.Status < 300)
 			return nil
