@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -268,8 +269,10 @@ func TestClients(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for s.run.messages.Load() < 3 {
-					time.Sleep(time.Millisecond)
+				for deadline := time.Now().Add(10 * time.Second); s.run.messages.Load() < 3; runtime.Gosched() {
+					if time.Now().After(deadline) {
+						t.Fatal("no messages came back")
+					}
 				}
 				if m == modeClientIdle {
 					return // it would be for good
