@@ -14,10 +14,10 @@ import (
 // one before, and what waited for room there is the first to go to the next.
 //
 // emit waits while the owner's channel is full, and so is not called with the
-// Conn's mu held. post does not: it is for what the owner's own goroutine may
-// call, as Upgrade, and for the beginning of an attempt. Close hurries before it
-// awaits the sockets, Shutdown when their closing handshakes are over. close
-// comes last, behind Down and GaveUp.
+// Conn's mu held. post does not wait: it is for what the owner's own goroutine may
+// call, as Upgrade, and for Attempt and Up. Close hurries before it ends the
+// sockets, Shutdown when their closing handshakes are over. close comes last,
+// behind Down and GaveUp.
 type mailbox struct {
 	mu      sync.Mutex
 	owner   *Owner        // nil: nobody is told
