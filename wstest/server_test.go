@@ -66,6 +66,13 @@ func TestServerEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.CloseNow() })
+		// Before the answer the handler may not have begun, and then never does.
+		if err := c.Write(t.Context(), websocket.MessageText, []byte("there?")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	})
 	if !ended {
 		t.Error("the handler was not waited for")
