@@ -99,6 +99,7 @@ type lasting struct {
 	met     chan struct{} // closed when what was waited for has come
 	closing atomic.Bool   // this end closes for good
 
+	telling  sync.Mutex    // held by who tells what was sent
 	ready    chan struct{} // closed when client is set
 	delivery *delivery     // of lines, with an outbox
 	waiting  atomic.Int64  // lines of which we have said that they wait

@@ -56,9 +56,16 @@ var (
 
 // flushed tells when what waited is on its way.
 func (l *lasting) flushed() {
-	if err := l.client.Flush(l.ctx); err != nil {
-		return // it waits for another connection, or the end tells of it
-	}
+	if err := l.client.Flush(l.ctx); err == nil {
+		l.tellSent()
+	} // else it waits for another connection, or the end tells of it
+}
+
+// tellSent tells that what waited is on its way, once. When it returns, it is
+// told.
+func (l *lasting) tellSent() {
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	if n := l.waiting.Swap(0); n > 0 {
 		_ = l.event("sent", &sentEvent{Lines: int(n)})
 		l.say(dim, "sent %s", count(n, "waiting line"))
@@ -190,7 +197,10 @@ func (l *lasting) finish() *failure {
 	}
 	err := l.client.Flush(ctx)
 	switch {
-	case err == nil || l.ctx.Err() != nil:
+	case err == nil:
+		l.tellSent() // before the end
+		return nil
+	case l.ctx.Err() != nil:
 		return nil
 	case ctx.Err() == nil: // it has ended, and that tells why
 		return nil
