@@ -21,6 +21,7 @@ import (
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/h2"
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // realServers are servers of package h2 that echo, with TLS and without.
@@ -34,7 +35,7 @@ func realServers(t *testing.T, handler http.HandlerFunc) (plain, secure string, 
 	if err := h2.ConfigureServer(srv, nil); err != nil {
 		t.Fatal(err)
 	}
-	pl, sl := listen(t), listen(t)
+	pl, sl := rawserver.Listen(t), rawserver.Listen(t)
 	var wg sync.WaitGroup
 	wg.Go(func() { srv.Serve(pl) })
 	wg.Go(func() { srv.ServeTLS(sl, "", "") })
@@ -65,7 +66,7 @@ func TestDialHTTP2Proxy(t *testing.T) {
 	targets := make(chan string, 2)
 	for name, proxy := range map[string]string{
 		"http":   "http://u:p@" + rawServer(t, connectProxy("u:p", targets)),
-		"https":  "https://" + serveConns(t, tls.NewListener(listen(t), server), connectProxy("", targets)),
+		"https":  "https://" + rawserver.Serve(t, tls.NewListener(rawserver.Listen(t), server), connectProxy("", targets)),
 		"socks5": "socks5://" + rawServer(t, socksProxy("", targets)),
 	} {
 		for _, to := range []string{"ws://" + plain, "wss://" + secure} {
@@ -98,7 +99,7 @@ func TestDialHTTP2Proxy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		serveConns(t, l, func(c net.Conn) {
+		rawserver.Serve(t, l, func(c net.Conn) {
 			to, err := net.Dial("tcp", plain)
 			if err == nil {
 				relay(c, to)

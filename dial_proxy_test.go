@@ -19,6 +19,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/internal/h1"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // relay copies both ways until one direction ends.
@@ -118,7 +119,7 @@ func TestDialProxy(t *testing.T) {
 	secure := serveTLS(t, server, greeter)
 	targets := make(chan string, 1)
 	overTLS := func(handle func(net.Conn)) string {
-		return serveConns(t, tls.NewListener(listen(t), server), handle)
+		return rawserver.Serve(t, tls.NewListener(rawserver.Listen(t), server), handle)
 	}
 	_, port, _ := net.SplitHostPort(plain)
 	for name, proxy := range map[string]string{
@@ -157,7 +158,7 @@ func TestDialProxy(t *testing.T) {
 func TestDialProxyServerName(t *testing.T) {
 	server, client := certificate(t)
 	targets := make(chan string, 1)
-	proxy := serveConns(t, tls.NewListener(listen(t), server), connectProxy("", targets))
+	proxy := rawserver.Serve(t, tls.NewListener(rawserver.Listen(t), server), connectProxy("", targets))
 	client.ServerName = "example.com"
 	c, err := websocket.Dial(within(t), "wss://"+serveTLS(t, server, greeter), &websocket.DialOptions{TLSConfig: client, Proxy: proxyURL("https://" + proxy)})
 	mustGreet(t, c, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // redirect is a refusal that leads to another place.
@@ -157,7 +158,7 @@ func TestDialRedirectUnix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := serveConns(t, l, func(c net.Conn) {
+	path := rawserver.Serve(t, l, func(c net.Conn) {
 		r := readRequest(c)
 		switch {
 		case r == nil:

@@ -10,63 +10,17 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lariat-go/websocket"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
-
-// serveConns hands each connection to l to handle and closes it after that. At
-// the end of the test it closes all of them, and waits for the handlers.
-func serveConns(t testing.TB, l net.Listener, handle func(c net.Conn)) (addr string) {
-	t.Helper()
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		conns []net.Conn
-	)
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			wg.Go(func() {
-				defer c.Close()
-				handle(c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range conns {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	return l.Addr().String()
-}
-
-// listen opens a port on the loopback.
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
 
 // rawServer serves connections on a new port.
 func rawServer(t testing.TB, handle func(c net.Conn)) (addr string) {
 	t.Helper()
-	return serveConns(t, listen(t), handle)
+	return rawserver.Serve(t, rawserver.Listen(t), handle)
 }
 
 // requestServer answers one request on each connection with what answer

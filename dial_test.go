@@ -20,6 +20,7 @@ import (
 	"github.com/lariat-go/websocket/extension"
 	"github.com/lariat-go/websocket/handshake"
 	"github.com/lariat-go/websocket/internal/h1"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // S0.7: a URL is enough. H-C7: frames in the same segment as the 101 are
@@ -499,7 +500,7 @@ func TestDialUnix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveConns(t, l, func(c net.Conn) {
+	rawserver.Serve(t, l, func(c net.Conn) {
 		if r := readRequest(c); r != nil && r.Host == "app.example" {
 			io.WriteString(c, greeter(r))
 			io.Copy(io.Discard, c)

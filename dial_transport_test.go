@@ -18,12 +18,13 @@ import (
 
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/handshake"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // serveTLS is requestServer over TLS.
 func serveTLS(t testing.TB, config *tls.Config, answer func(r *http.Request) string) (addr string) {
 	t.Helper()
-	return serveConns(t, tls.NewListener(listen(t), config), func(c net.Conn) {
+	return rawserver.Serve(t, tls.NewListener(rawserver.Listen(t), config), func(c net.Conn) {
 		if r := readRequest(c); r != nil {
 			io.WriteString(c, answer(r))
 			io.Copy(io.Discard, c)
@@ -77,7 +78,7 @@ func TestDialWrongScheme(t *testing.T) {
 }
 
 func TestDialConnectionRefused(t *testing.T) {
-	l := listen(t)
+	l := rawserver.Listen(t)
 	addr := l.Addr().String()
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)

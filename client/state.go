@@ -55,7 +55,7 @@ func (c *Conn) Info() Info {
 		Attempt: c.attempts, RetriesLeft: c.left, Err: c.last,
 	}
 	for _, p := range c.target.Proxies {
-		i.Proxies = append(i.Proxies, p.Scheme+"://"+net.JoinHostPort(p.Host, p.Port))
+		i.Proxies = append(i.Proxies, p.Scheme+"://"+p.Addr())
 	}
 	i.Open = c.refs()
 	if l := c.link; l != nil && (c.state == Connected || c.state == Taken || c.state == Closing) {

@@ -142,6 +142,9 @@ func shellRules() []Rule {
 			"internal/bufpool": "buffers that were not given back",
 		}},
 		{Package: "internal/arch", Imports: map[string]string{}},
+		{Package: "internal/rawserver", Imports: map[string]string{
+			Std: "it listens, for tests",
+		}},
 		{Package: "internal/h1", Imports: map[string]string{
 			Std: std,
 		}},

@@ -25,6 +25,7 @@ import (
 
 	"github.com/lariat-go/websocket/internal/dial"
 	"github.com/lariat-go/websocket/internal/leakcheck"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
@@ -37,47 +38,14 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// serve hands each connection to handle and closes it after that. At the end of
-// the test it closes all of them, and waits for the handlers.
+// serve has rawserver serve connections, over TLS if there is a configuration.
 func serve(t testing.TB, config *tls.Config, handle func(c net.Conn)) (host, port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ = net.SplitHostPort(l.Addr().String())
+	l := rawserver.Listen(t)
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		conns []net.Conn
-	)
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			wg.Go(func() {
-				defer c.Close()
-				handle(c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range conns {
-			go c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
+	host, port, _ = net.SplitHostPort(rawserver.Serve(t, l, handle))
 	return host, port
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/lariat-go/websocket"
 	"github.com/lariat-go/websocket/client"
 	"github.com/lariat-go/websocket/h2"
+	"github.com/lariat-go/websocket/internal/rawserver"
 )
 
 // serveTLS serves connections by f after TLS, for a client with the returned
@@ -27,41 +28,13 @@ func serveTLS(t *testing.T, protos []string, f func(c *tls.Conn)) (addr string, 
 	cert, roots := lender.TLS.Certificates[0], x509.NewCertPool()
 	roots.AddCert(lender.Certificate())
 	lender.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	var mu sync.Mutex
-	var conns []net.Conn
-	serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			serving.Go(func() {
-				defer c.Close()
-				s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos})
-				if s.Handshake() == nil {
-					f(s)
-				}
-			})
+	addr = rawserver.Serve(t, rawserver.Listen(t), func(c net.Conn) {
+		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos})
+		if s.Handshake() == nil {
+			f(s)
 		}
 	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range conns {
-			c.Close()
-		}
-		mu.Unlock()
-		serving.Wait()
-	})
-	return l.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "example.com"}
+	return addr, &tls.Config{RootCAs: roots, ServerName: "example.com"}
 }
 
 // R14: over TLS too, Close waits for nobody: not for a server that reads nothing,
